@@ -1,0 +1,284 @@
+"""From samples to blocks: what a profile has to say of each block, once it is certain.
+
+A maker takes the samples of a run and makes `Draft`s: a block in the form in which it
+is coded, with what the decoder will show for it. Which blocks come out depends on the
+samples alone; how they were pushed decides only when.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from san_runtime.engine import LeadEngine
+from san_stream.coding.stream import Block, StreamCoder
+from san_stream.reconstruct import Reconstructor, spike_positions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from san_stream.coding.core import Core
+    from san_stream.headers import Header
+    from san_stream.protocols import Backend
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draft:
+    """A block ready to be coded.
+
+    Attributes:
+        block: its codes (losses are added by the encoder).
+        valid: bool ``[count, leads]``.
+        shown: int64 ``[count, leads]``, what the decoder will show.
+        errors, signals: int64 ``[count, leads]``: |x − x̂| and |x − b|; None: exact.
+        spikes: absolute spike positions a lead.
+    """
+
+    block: Block
+    valid: NDArray[np.bool_]
+    shown: NDArray[np.int64]
+    errors: NDArray[np.int64] | None = None
+    signals: NDArray[np.int64] | None = None
+    spikes: tuple[tuple[int, ...], ...] = ()
+
+
+class RunBuffer:
+    """The samples of the current run that are not yet in a block."""
+
+    def __init__(self, leads: int) -> None:
+        self._samples = np.zeros((0, leads), np.int32)
+        self._valid = np.zeros((0, leads), np.bool_)
+        self.first = 0
+
+    @property
+    def end(self) -> int:
+        """Index behind the last sample."""
+        return self.first + len(self._samples)
+
+    def start(self, first: int) -> None:
+        """Begin a run; the buffer must be empty."""
+        self.first = first
+
+    def push(self, samples: NDArray[np.int32], valid: NDArray[np.bool_]) -> None:
+        """Append samples."""
+        self._samples = np.concatenate((self._samples, samples))
+        self._valid = np.concatenate((self._valid, valid))
+
+    def look(self, first: int, end: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Samples and validity from `first` to before `end`."""
+        part = slice(first - self.first, end - self.first)
+        return self._samples[part], self._valid[part]
+
+    def block_bounds(self, block: int) -> tuple[int, int]:
+        """First sample of the buffer, and the end of its block or of the samples."""
+        return self.first, min((self.first // block + 1) * block, self.end)
+
+    def drop(self, end: int) -> None:
+        """Forget all before `end`."""
+        keep = end - self.first
+        self._samples, self._valid = self._samples[keep:], self._valid[keep:]
+        self.first = end
+
+
+def codable_validity(valid: NDArray[np.bool_], core: Core) -> list[object] | None:
+    """Validity as 0 and 1 a lead, or None where all is valid."""
+    if valid.all():
+        return None
+    return [core.listed(column.astype(np.int64)) for column in valid.T]
+
+
+class LosslessMaker:
+    """Blocks of exact samples; each is certain as soon as it is full."""
+
+    def __init__(self, header: Header, coder: StreamCoder) -> None:
+        self._block = header.block
+        self._core = coder.core
+        self._fill = np.array([lead.invalid or 0 for lead in header.info.leads], np.int64)
+        self._run = RunBuffer(len(header.info.leads))
+        self._ended = False
+
+    def start_run(self, first: int) -> None:
+        """A run begins at this sample."""
+        self._ended = False
+        self._run.start(first)
+
+    def push(self, samples: NDArray[np.int32], valid: NDArray[np.bool_]) -> None:
+        """Take samples of the run."""
+        self._run.push(samples, valid)
+
+    def end_run(self) -> None:
+        """The run ends with what was pushed."""
+        self._ended = True
+
+    def ready(self) -> bool:
+        """Whether a block is certain."""
+        block_end = (self._run.first // self._block + 1) * self._block
+        return self._run.end > self._run.first if self._ended else self._run.end >= block_end
+
+    def draft(self) -> Draft:
+        """The next block; only when `ready`."""
+        first, end = self._run.block_bounds(self._block)
+        samples, valid = self._run.look(first, end)
+        exact = samples.astype(np.int64)
+        block = Block(
+            first,
+            end - first,
+            codable_validity(valid, self._core),
+            samples=[self._core.listed(column) for column in exact.T],
+        )
+        self._run.drop(end)
+        return Draft(block, valid, np.where(valid, exact, self._fill))
+
+
+class SpikesMaker:
+    """Blocks of baselines and spikes; certain when no later sample can change them."""
+
+    def __init__(self, header: Header, coder: StreamCoder, backend: Backend | None) -> None:
+        self._block = header.block
+        self._coder = coder
+        self._core = coder.core
+        self._leads = header.info.leads
+        self._fill = np.array([lead.invalid or 0 for lead in self._leads], np.int64)
+        self._run = RunBuffer(len(self._leads))
+        self._ended = False
+        self._engines = [LeadEngine(s, backend) for s in coder.sets]
+        self._rebuild = Reconstructor(coder)
+        self._held = np.zeros(len(self._leads), np.int32)
+        self._means: list[int | None] = []
+
+    def start_run(self, first: int) -> None:
+        """A run begins at this sample."""
+        self._ended = False
+        self._run.start(first)
+        for engine in self._engines:
+            engine.start_run(first)
+        self._rebuild.restart()
+        self._held = np.array([lead.baseline for lead in self._leads], np.int32)
+        self._means = [None for _ in self._leads]  # of the block before, in this run
+        self._waiting: list[list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = [
+            [(np.zeros(0, np.int64), np.zeros(0, np.int64)) for _ in s.kernels]
+            for s in self._coder.sets
+        ]
+
+    def push(self, samples: NDArray[np.int32], valid: NDArray[np.bool_]) -> None:
+        """Take samples of the run; where a lead has no value its last one is held."""
+        self._run.push(samples, valid)
+        for lead, engine in enumerate(self._engines):
+            engine.push(self._hold(samples[:, lead], valid[:, lead], lead))
+
+    def _hold(
+        self, samples: NDArray[np.int32], valid: NDArray[np.bool_], lead: int
+    ) -> NDArray[np.int32]:
+        if not len(samples):
+            return samples
+        if valid.all():
+            self._held[lead] = samples[-1]
+            return np.ascontiguousarray(samples)
+        last = np.maximum.accumulate(np.where(valid, np.arange(len(samples)), -1))
+        held = np.where(last >= 0, samples[last], self._held[lead]).astype(np.int32)
+        self._held[lead] = held[-1]
+        return held
+
+    def end_run(self) -> None:
+        """The run ends with what was pushed."""
+        self._ended = True
+        for engine in self._engines:
+            engine.finish_run()
+
+    def ready(self) -> bool:
+        """Whether a block is certain."""
+        if self._ended:
+            return self._run.end > self._run.first
+        block_end = (self._run.first // self._block + 1) * self._block
+        return block_end + self._block <= self._run.end and self._decided(block_end)
+
+    def draft(self) -> Draft:
+        """The next block; only when `ready`."""
+        self._collect()
+        first, end = self._run.block_bounds(self._block)
+        draft = self._draft(first, end)
+        self._run.drop(end)
+        return draft
+
+    def _collect(self) -> None:
+        """Take the spikes that the engines have decided."""
+        for lead, engine in enumerate(self._engines):
+            for i, (positions, amplitudes) in enumerate(self._waiting[lead]):
+                more = engine.take(i)
+                self._waiting[lead][i] = (
+                    np.concatenate((positions, more[0])),
+                    np.concatenate((amplitudes, more[1])),
+                )
+
+    def _decided(self, end: int) -> bool:
+        """Whether all spikes with footprints that start before `end` are decided."""
+        return all(
+            self._engines[lead].horizon(i) >= end + offset
+            for lead, offsets in enumerate(self._coder.offsets)
+            for i, offset in enumerate(offsets)
+        )
+
+    def _draft(self, first: int, end: int) -> Draft:
+        samples, valid = self._run.look(first, end)
+        block = Block(first, end - first, codable_validity(valid, self._core))
+        stretches = []
+        for lead, group in enumerate(self._coder.sets):
+            block.baselines.append([] if group.baseline is not None else self._nodes(lead, end))
+            stretches.append(
+                [self._coder.stretch(lead, i, block) for i in range(len(group.kernels))]
+            )
+            block.spikes.append(
+                [
+                    self._take_spikes(lead, i, stretch, end)
+                    for i, (stretch, _) in enumerate(stretches[lead])
+                ]
+            )
+        rebuilt, base = self._rebuild.rebuild(block, stretches)
+        exact = samples.astype(np.int64)
+        return Draft(
+            block,
+            valid,
+            np.where(valid, rebuilt, self._fill),
+            errors=np.abs(exact - rebuilt),
+            signals=np.abs(exact - base),
+            spikes=tuple(
+                tuple(spike_positions(self._coder, block, lead, stretches[lead]))
+                for lead in range(len(self._leads))
+            ),
+        )
+
+    def _take_spikes(self, lead: int, kernel: int, stretch: int, end: int) -> tuple[object, object]:
+        positions, amplitudes = self._waiting[lead][kernel]
+        starts = positions - self._coder.offsets[lead][kernel]
+        count = int(np.searchsorted(starts, end))
+        self._waiting[lead][kernel] = (positions[count:], amplitudes[count:])
+        listed = self._core.listed
+        return listed(starts[:count] - stretch), listed(amplitudes[:count])
+
+    def _nodes(self, lead: int, end: int) -> list[int]:
+        """Numbers of layer 1: the next block's mean; with the two before it where fresh."""
+        first = self._run.first
+        length = self._block
+        this = self._mean(lead, first, end)
+        if this is None:
+            this = self._means[lead]
+        if this is None:
+            this = self._leads[lead].baseline
+        before = self._means[lead]
+        after = self._mean(lead, end, min(end + length, self._run.end))
+        self._means[lead] = this
+        nodes = [this if after is None else after]
+        if self._coder.fresh:
+            nodes = [this if before is None else before, this, *nodes]
+        return nodes
+
+    def _mean(self, lead: int, first: int, end: int) -> int | None:
+        """Rounded mean of the valid samples, half up; None where there is none."""
+        samples, valid = self._run.look(first, end)
+        used = samples[valid[:, lead], lead]
+        if not len(used):
+            return None
+        total = int(used.sum(dtype=np.int64))
+        return (2 * total + len(used)) // (2 * len(used))

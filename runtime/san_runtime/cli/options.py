@@ -1,0 +1,127 @@
+"""Options that several commands share, and their types."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from san_stream.errors import SettingError
+from san_stream.profiles import Lossless, Spikes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from san_stream.profiles import Profile
+
+Decorated = Any
+
+
+class Number(click.ParamType):
+    """A finite number, at least `low` (above it where `above`)."""
+
+    name = "number"
+
+    def __init__(self, low: float = 0.0, *, above: bool = False, word: str | None = None) -> None:
+        self._low = low
+        self._above = above
+        self._word = word
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        """Text to number; NaN and infinity are refused."""
+        if self._word is not None and value == self._word:
+            return self._word
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = float("nan")
+        good = number > self._low if self._above else number >= self._low
+        if not good or not isfinite(number):
+            limit = f"{'above' if self._above else 'at least'} {self._low:g} and finite"
+            choice = f"'{self._word}' or a number " if self._word else "a number "
+            self.fail(f"{value!r} is not {choice}{limit}.", param, ctx)
+        return number
+
+
+def source_options(function: Decorated) -> Decorated:
+    """Which part of a record is read."""
+    for option in (
+        click.option("--annotator", metavar="SUFFIX", help="Send annotations too, e.g. atr."),
+        click.option("--duration", type=Number(above=True), metavar="S", help="Seconds; all."),
+        click.option("--start", type=Number(), default=0.0, metavar="S", help="Seconds; 0."),
+        click.option("--channels", metavar="A,B", help="Names or numbers, in this order; all."),
+    ):
+        function = option(function)
+    return function
+
+
+def profile_options(function: Decorated) -> Decorated:
+    """What is sent of the signal."""
+    for option in (
+        click.option(
+            "--reset",
+            type=Number(above=True),
+            metavar="S",
+            help="Seconds between points where a decoder can start.",
+        ),
+        click.option(
+            "--window", type=click.IntRange(min=1), metavar="N", help="Samples of a window; 1000."
+        ),
+        click.option(
+            "--block", type=click.IntRange(min=1), metavar="N", help="Samples of a coded block."
+        ),
+        click.option(
+            "--model", metavar="FILE", help="Kernels; needed by, and implies, profile spikes."
+        ),
+        click.option(
+            "--profile",
+            type=click.Choice(["lossless", "spikes"]),
+            help="What is sent: every sample (default), or baseline and spikes.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def force_option(function: Decorated) -> Decorated:
+    """Whether existing files may go."""
+    return click.option("--force", is_flag=True, help="Replace existing files.")(function)
+
+
+def report_options(function: Decorated) -> Decorated:
+    """How a result is told."""
+    function = click.option("--quiet", is_flag=True, help="Only errors.")(function)
+    return json_option(function)
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The result as JSON."""
+    return click.option("--json", "as_json", is_flag=True, help="Report as JSON.")(function)
+
+
+def channel_list(text: str | None) -> list[str] | None:
+    """``"0,V5"`` to a list."""
+    return None if text is None else [part.strip() for part in text.split(",")]
+
+
+def make_profile(profile: str | None, model: str | None) -> Profile:
+    """The profile that the options name.
+
+    Raises:
+        SettingError: a model without its profile, or the other way round.
+        ModelError: the model file is malformed.
+    """
+    if profile is None:
+        profile = "lossless" if model is None else "spikes"
+    if profile == "lossless":
+        if model is not None:
+            raise SettingError(f"--model {model}: profile lossless takes no model")
+        return Lossless()
+    if model is None:
+        raise SettingError("profile spikes needs --model FILE")
+    from san_stream.kernels import Kernels
+
+    return Spikes(Kernels.load(model))

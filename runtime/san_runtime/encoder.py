@@ -1,0 +1,231 @@
+"""`Encoder`: samples of one stream in, messages out; the same bytes for every chunking."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from san_runtime.assembler import Assembler, Pace
+from san_runtime.backends import get_backend
+from san_runtime.blocks import LosslessMaker, SpikesMaker
+from san_runtime.compiled import compiled_core
+from san_stream.coding.stream import StreamCoder
+from san_stream.errors import SampleError, SettingError
+from san_stream.headers import MAX_BLOCK_VALUES, MAX_WINDOW, MIN_WINDOW, Header
+from san_stream.profiles import Lossless, Profile, Spikes
+from san_stream.types import INT32_MAX, INT32_MIN, MAX_POSITION, Chunk, Event, Gap
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from san_stream.coding.core import Core
+    from san_stream.types import StreamInfo, Window
+
+BLOCK_SECONDS: Final = 1
+MIN_DEFAULT_BLOCK: Final = 32
+RESET_SECONDS: Final = {"lossless": 30, "spikes": 300}
+HEADER_SECONDS: Final = 1800
+PACK_SECONDS: Final = 60
+MAX_INTERVAL: Final = 2**40
+
+
+class Encoder:
+    """Encodes one stream, live.
+
+    The messages are a function of the samples, the gaps, the events and the settings
+    alone, provided that an event is pushed before the chunk that holds its sample.
+
+    Args:
+        info: the stream's rate and leads.
+        profile: what to send; `Lossless()` (default) or `Spikes(kernels)`.
+        block: coded unit in samples; default one second, at least 32 samples.
+        window: unit of the quality figures in samples, 16 to 2^20.
+        reset: samples between points where a decoder can start; rounded up to whole
+            blocks; default 30 s for lossless, 300 s for spikes.
+        pack: most samples a message, for files; None sends each block at once.
+        first_sample: index of the first sample; None takes it from the first item.
+        backend: where similarities are computed, "numba" or "reference".
+        core: the coding functions; by default the compiled ones.
+
+    Raises:
+        SettingError: an option is outside its limits.
+        ModelError: the kernels do not fit the stream.
+
+    Attributes:
+        position: index of the next sample to push.
+    """
+
+    def __init__(
+        self,
+        info: StreamInfo,
+        profile: Profile | None = None,
+        *,
+        block: int | None = None,
+        window: int = 1000,
+        reset: int | None = None,
+        pack: int | None = None,
+        first_sample: int | None = None,
+        backend: str = "numba",
+        core: Core | None = None,
+    ) -> None:
+        profile = Lossless() if profile is None else profile
+        leads = len(info.leads)
+        if block is None:
+            block = max(round(BLOCK_SECONDS * info.rate), MIN_DEFAULT_BLOCK)
+            block = min(block, MAX_BLOCK_VALUES // leads)
+        if reset is None:
+            reset = ceil(Fraction(RESET_SECONDS[profile.name]) * info.rate)
+        _check("block", block, 1, MAX_BLOCK_VALUES // leads)
+        _check("window", window, MIN_WINDOW, MAX_WINDOW)
+        _check("reset", reset, 1, MAX_INTERVAL)
+        _check("pack", 1 if pack is None else pack, 1, MAX_INTERVAL)
+        _check("first sample", first_sample or 0, 0, MAX_POSITION - 1)
+        assignment = profile.kernels.assign(info) if isinstance(profile, Spikes) else ()
+        start = first_sample or 0
+        header = Header(info, profile, block, window, start, False, assignment)
+        self._coder = StreamCoder(header, core or compiled_core())
+        self._maker: LosslessMaker | SpikesMaker
+        if isinstance(profile, Spikes):
+            self._maker = SpikesMaker(header, self._coder, get_backend(backend))
+        else:
+            self._maker = LosslessMaker(header, self._coder)
+        pace = Pace(pack, -(-reset // block), ceil(HEADER_SECONDS * info.rate))
+        self._assembler = Assembler(header, self._coder, pace)
+        self._info = info
+        self._ranged = isinstance(profile, Spikes)
+        self.position = start
+        self._placed = first_sample is not None
+        self._in_run = False
+        self._closed = False
+
+    @staticmethod
+    def file_pack(info: StreamInfo) -> int:
+        """The `pack` for files: 60 s in samples."""
+        return max(round(PACK_SECONDS * info.rate), 1)
+
+    @property
+    def header(self) -> Header:
+        """What the stream's HEADER says."""
+        return self._assembler.header
+
+    @property
+    def decided(self) -> int:
+        """Every sample before this index has been coded."""
+        return self._assembler.decided
+
+    def header_message(self) -> bytes:
+        """A repeated HEADER for whoever joins now; it is not part of the stream's bytes."""
+        return self._assembler.joining_header()
+
+    def take_windows(self) -> list[Window]:
+        """Quality figures of the windows completed since the last call."""
+        windows, self._assembler.windows = self._assembler.windows, []
+        return windows
+
+    def push(self, item: Chunk | Gap | Event | NDArray[np.int32]) -> list[bytes]:
+        """Take the next item; return the messages that are now certain (whole, in order).
+
+        Args:
+            item: a `Chunk` of any length, a `Gap`, an `Event`, or int32 ``[n, leads]``.
+
+        Raises:
+            SampleError: it does not continue the stream, or has the wrong shape, type or
+                range. The encoder is then as it was.
+            ValueError: after `close`.
+        """
+        if self._closed:
+            raise ValueError("push after close")
+        if isinstance(item, np.ndarray):
+            item = Chunk(self.position, item, stream=self._info.stream)
+        if item.stream != self._info.stream:
+            what = type(item).__name__.lower()
+            raise SampleError(
+                f"{what} of stream {item.stream}, this encoder is for {self._info.stream}"
+            )
+        if isinstance(item, Event):
+            self._assembler.add_event(item)
+            return []
+        if isinstance(item, Gap):
+            self._place(item.first, "gap")
+            out = self._assembler.begin(item.first) + self._end_run()
+            self.position = item.first + item.count
+            return out + self._assembler.gap(item)
+        samples, valid = self._checked(item)
+        self._place(item.first_sample, "chunk")
+        out = self._assembler.begin(item.first_sample)
+        if not len(samples):
+            return out
+        if not self._in_run:
+            self._in_run = True
+            self._maker.start_run(self.position)
+            self._coder.restart()
+        self._maker.push(samples, valid)
+        self.position += len(samples)
+        return out + self._drain()
+
+    def close(self) -> list[bytes]:
+        """End the stream: the rest of the samples and END. A second call gives nothing."""
+        if self._closed:
+            return []
+        self._closed = True
+        return self._assembler.begin(self.position) + self._end_run() + self._assembler.end()
+
+    # -- parts -------------------------------------------------------------------------
+
+    def _end_run(self) -> list[bytes]:
+        if not self._in_run:
+            return []
+        self._in_run = False
+        self._maker.end_run()
+        return self._drain() + self._assembler.flush()
+
+    def _drain(self) -> list[bytes]:
+        """Code all blocks that are certain."""
+        out: list[bytes] = []
+        while self._maker.ready():
+            out += self._assembler.prepare()
+            out += self._assembler.write(self._maker.draft())
+        return out
+
+    def _place(self, first: int, what: str) -> None:
+        if not self._placed:
+            if first < 0:
+                raise SampleError(f"{what} begins at {first}, must be 0 or more")
+            self._placed = True
+            self.position = first
+        if first != self.position:
+            hint = "; push a Gap for what is missing" if first > self.position else ""
+            raise SampleError(f"{what} begins at {first}, expected {self.position}{hint}")
+
+    def _checked(self, chunk: Chunk) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Samples as int32 and their validity; refuses what could not be coded."""
+        samples = chunk.samples
+        if samples.shape[1] != len(self._info.leads):
+            raise SampleError(
+                f"samples have {samples.shape[1]} leads, expected {len(self._info.leads)}"
+            )
+        if samples.dtype.kind not in "iu":
+            raise SampleError(f"samples are {samples.dtype}, expected int32 ADC values")
+        valid = np.ones(samples.shape, np.bool_) if chunk.valid is None else chunk.valid
+        limits = [(INT32_MIN, INT32_MAX)] * len(self._info.leads)
+        if self._ranged:  # the similarities are exact for the declared range
+            limits = [(lead.minimum, lead.maximum) for lead in self._info.leads]
+        if self._ranged or samples.dtype != np.int32:
+            low, high = np.array(limits, np.int64).T
+            wrong = valid & ((samples < low) | (samples > high))
+            if wrong.any():
+                row, lead = (int(i[0]) for i in np.nonzero(wrong))
+                raise SampleError(
+                    f"lead {self._info.leads[lead].name!r}, sample {chunk.first_sample + row}: "
+                    f"{samples[row, lead]} is outside {limits[lead][0]} to {limits[lead][1]}"
+                )
+            samples = np.where(valid, samples, 0).astype(np.int32)
+        return samples, valid
+
+
+def _check(what: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise SettingError(f"{what} of {value} samples: must be {low} to {high}")

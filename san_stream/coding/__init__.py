@@ -1,0 +1,1 @@
+"""The entropy coder and the layers of CODE messages (docs/format.md)."""

@@ -1,0 +1,373 @@
+"""One stream's messages to samples: positions, losses, state (docs/format.md).
+
+Everything that a message may do wrong ends as a `Gap` with its reason and a notice in
+words; nothing here raises on data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from san_stream.coding.stream import Block, StreamCoder, window_ends
+from san_stream.errors import FormatError
+from san_stream.payloads import (
+    VALIDITY,
+    CodePrefix,
+    End,
+    Losses,
+    unpack_code,
+    unpack_end,
+    unpack_events,
+    unpack_gap,
+)
+from san_stream.reconstruct import Reconstructor, block_spikes
+from san_stream.types import Event, Gap, Signal, Spike, Window
+from san_stream.windows import WindowLedger
+from san_stream.wire import BLOCK_MODULUS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from san_stream.coding.core import Core
+    from san_stream.headers import Header
+    from san_stream.reader import Message
+
+MAX_NOTICES = 100
+
+LOST = "lost"
+UNDECODABLE = "undecodable"
+JOINING = "joining"
+
+
+def split_blocks(first: int, count: int, block: int) -> list[tuple[int, int]]:
+    """First sample and length of the blocks (or parts) that tile a stretch of samples."""
+    pieces = []
+    at, end = first, first + count
+    while at < end:
+        stop = min((at // block + 1) * block, end)
+        pieces.append((at, stop - at))
+        at = stop
+    return pieces
+
+
+@dataclass(slots=True)
+class News:
+    """What waits for the next `Signal`."""
+
+    gaps: list[Gap] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    spikes: list[Spike] = field(default_factory=list)
+
+    def notice(self, text: str) -> None:
+        """Add a notice; beyond the hundredth only that there were more."""
+        if len(self.notices) < MAX_NOTICES:
+            self.notices.append(text)
+        elif len(self.notices) == MAX_NOTICES:
+            self.notices.append("further notices left out")
+
+    def __bool__(self) -> bool:
+        return bool(self.gaps or self.windows or self.events or self.notices)
+
+
+class StreamDecoder:
+    """Decodes one stream of one segment (from its first HEADER to its END).
+
+    Attributes:
+        header: as first received.
+        position: index of the next sample expected.
+        complete: nothing was lost, and the decoder was there from the start.
+        ended: END was received. digest_ok: its digest agrees (None: cannot be told).
+        lost: samples that were sent and could not be decoded.
+        usage: bits of each layer so far, for reports.
+    """
+
+    def __init__(self, header: Header, segment: int, core: Core) -> None:
+        self.header = header
+        self.segment = segment
+        self.position = header.start
+        self.complete = not header.repeat
+        self.ended = False
+        self.digest_ok: bool | None = None
+        self.samples = self.lost = self.gaps = self.events = 0
+        self.usage: dict[int, float] = {}
+        self.news = News()
+        self.started = False
+        self._coder = StreamCoder(header, core)
+        self._rebuild = Reconstructor(self._coder) if self._coder.sets else None
+        self._synced = False  # until a CODE with RESET
+        self._joined = False  # the last samples came from an intact state
+        self._blind_until = 0  # samples before lack footprints from before a reset
+        self._digest = hashlib.sha256()
+        self.ledger = WindowLedger(
+            header.window,
+            tuple(lead.bits for lead in header.info.leads),
+            tuple(s.weights for s in self._coder.sets),
+        )
+
+    # -- positions ---------------------------------------------------------------------
+
+    def _origin(self, block: int) -> int:
+        """First sample of the block with this number, nearest to where we are."""
+        here = self.position // self.header.block
+        ahead = (block - here) % BLOCK_MODULUS
+        if ahead >= BLOCK_MODULUS // 2 and here + ahead >= BLOCK_MODULUS:
+            ahead -= BLOCK_MODULUS
+        return (here + ahead) * self.header.block
+
+    def _miss(self, end: int, reason: str) -> None:
+        """Samples from here to `end` were sent and are not decodable."""
+        count = end - self.position
+        if count <= 0:
+            return
+        self.lost += count
+        self.complete = False
+        self._joined = False
+        self.ledger.spoil(self.position, count)
+        gaps = self.news.gaps
+        if gaps and gaps[-1].reason == reason and gaps[-1].first + gaps[-1].count == self.position:
+            last = gaps.pop()
+            gaps.append(Gap(last.first, last.count + count, reason, last.stream))
+        else:
+            gaps.append(Gap(self.position, count, reason, self.header.info.stream))
+        self.position = end
+
+    def _skip_to(self, first: int) -> None:
+        """The next message begins behind what was expected: messages are missing."""
+        if first > self.position:
+            self._miss(first, LOST if self.started else JOINING)
+            self._synced = False
+
+    def lose_sync(self, why: str) -> None:
+        """Something critical was missed; wait for the next RESET."""
+        self._synced = False
+        self.complete = False
+        self.news.notice(why)
+
+    def resume_at(self, start: int) -> None:
+        """A repeated HEADER tells where the stream is."""
+        self._skip_to(start)
+
+    # -- messages ----------------------------------------------------------------------
+
+    def code(self, message: Message) -> Signal | None:
+        """Decode a CODE message; None where it gives no samples."""
+        info, block = self.header.info, self.header.block
+        try:
+            origin = self._origin(message.block)
+            prefix = unpack_code(message.content, origin, block, len(info.leads))
+            expected = self._coder.layers | (prefix.layers & {VALIDITY})
+            if prefix.layers != expected:
+                names = sorted(prefix.layers)
+                raise FormatError(f"layers {names} do not fit the profile")
+        except FormatError as error:
+            self.lose_sync(f"CODE message refused: {error}")
+            return None
+        for number in prefix.skipped:
+            self.news.notice(f"layer extension {number} skipped")
+        end = prefix.first + prefix.count
+        if prefix.first < self.position:
+            what = "duplicate" if end <= self.position else "overlapping"
+            self.news.notice(f"{what} CODE message at sample {prefix.first} dropped")
+            return None
+        self._skip_to(prefix.first)
+        self.started = True
+        if message.reset:
+            self._coder.reset()
+            self._synced = True
+        if not self._synced:
+            self._miss(end, UNDECODABLE)
+            return None
+        return self._decode(message, prefix)
+
+    def _decode(self, message: Message, prefix: CodePrefix) -> Signal | None:
+        if prefix.run_begins:
+            self._coder.restart()
+            if self._rebuild is not None:
+                self._rebuild.restart()
+        if self._rebuild is not None and not prefix.run_begins and not self._joined:
+            self._rebuild.restart()  # footprints from before the reset are missing
+            self._blind_until = prefix.first + self._rebuild.reach
+        cut = min(max(self._blind_until - prefix.first, 0), prefix.count)
+        self._miss(prefix.first + cut, JOINING)
+        pieces = split_blocks(prefix.first, prefix.count, self.header.block)
+        self.ledger.add_message(prefix.first, prefix.count, 8 * message.size)
+        signal_rows, valid_rows = [], []
+        try:
+            stretches = self._stretches(pieces)
+            blocks = self._coder.read(
+                message.content[prefix.coded :], pieces, validity=VALIDITY in prefix.layers
+            )
+            for block, stretch in zip(blocks, stretches, strict=True):
+                rows, valid = self._block(block, stretch)
+                signal_rows.append(rows)
+                valid_rows.append(valid)
+        except FormatError as error:
+            self.lose_sync(f"CODE message at sample {prefix.first}: {error}")
+            self.news.spikes.clear()  # their samples are lost
+            self._miss(prefix.first + prefix.count, UNDECODABLE)
+            return None
+        for layer, bits in self._coder.usage.items():
+            self.usage[layer] = self.usage.get(layer, 0.0) + bits
+        return self._emit(prefix, np.concatenate(signal_rows), np.concatenate(valid_rows), cut)
+
+    def _stretches(self, pieces: list[tuple[int, int]]) -> list[list[list[tuple[int, int]]]]:
+        out = []
+        begins = self._coder.run_begins
+        for first, count in pieces:
+            block = Block(first, count)
+            out.append(
+                [
+                    [self._coder.stretch(lead, i, block) for i in range(len(offsets))]
+                    for lead, offsets in enumerate(self._coder.offsets)
+                ]
+            )
+            self._coder.run_begins = False
+        self._coder.run_begins = begins
+        return out
+
+    def _block(
+        self, block: Block, stretches: list[list[tuple[int, int]]]
+    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Samples and validity of one block; its windows go to the news."""
+        leads = self.header.info.leads
+        valid = np.ones((block.count, len(leads)), dtype=np.bool_)
+        if block.valid is not None:
+            valid = np.array(block.valid, dtype=np.bool_).T
+        if self._rebuild is not None:
+            values, _ = self._rebuild.rebuild(block, stretches)
+            for lead in range(len(leads)):
+                spikes = block_spikes(self._coder, block, lead, stretches[lead])
+                spikes = [spike for spike in spikes if spike.sample >= 0]
+                self.ledger.add_spikes(lead, [spike.sample for spike in spikes])
+                self.news.spikes += spikes
+        else:
+            values = np.array(block.samples, dtype=np.int64).T
+        for i, lead_info in enumerate(leads):
+            values[~valid[:, i], i] = lead_info.invalid or 0
+        hidden = min(max(self._blind_until - block.first, 0), block.count)
+        self.ledger.add_samples(block.first + hidden, valid[hidden:])
+        for i, index in enumerate(window_ends(block.first, block.count, self.header.window)):
+            losses = block.losses[i] if block.losses else (0,) * len(leads)
+            self._close(index, losses)
+        return values.astype(np.int32), valid
+
+    def _close(self, index: int, losses: Losses | list[int]) -> None:
+        exact = (0,) * len(self.header.info.leads)
+        window = self.ledger.close_window(index, exact if losses is None else losses)
+        if window is not None:
+            self.news.windows.append(window)
+
+    def _emit(
+        self,
+        prefix: CodePrefix,
+        rows: NDArray[np.int32],
+        valid: NDArray[np.bool_],
+        cut: int,
+    ) -> Signal:
+        self._digest.update(rows.astype("<i4").tobytes())
+        self.samples += len(rows)
+        self._joined = True
+        first = prefix.first + cut
+        self.position = prefix.first + prefix.count
+        return self.take(first, rows[cut:], valid[cut:])
+
+    def take(
+        self,
+        first: int | None = None,
+        rows: NDArray[np.int32] | None = None,
+        valid: NDArray[np.bool_] | None = None,
+    ) -> Signal:
+        """A `Signal` with all news so far."""
+        news, self.news = self.news, News()
+        leads = len(self.header.info.leads)
+        if rows is None or valid is None:
+            rows, valid = np.zeros((0, leads), np.int32), np.zeros((0, leads), np.bool_)
+        return Signal(
+            info=self.header.info,
+            first_sample=self.position if first is None else first,
+            digital=rows,
+            valid=valid,
+            gaps=tuple(news.gaps),
+            windows=tuple(news.windows),
+            events=tuple(news.events),
+            notices=tuple(news.notices),
+            segment=self.segment,
+            spikes=tuple(news.spikes),
+        )
+
+    def gap(self, message: Message) -> None:
+        """A GAP message: samples that do not exist."""
+        info = self.header.info
+        try:
+            origin = self._origin(message.block)
+            gap, losses = unpack_gap(
+                message.content, origin, self.header.block, len(info.leads), info.stream
+            )
+        except FormatError as error:
+            self.lose_sync(f"GAP message refused: {error}")
+            return
+        if gap.first < self.position:
+            self.news.notice(f"duplicate GAP message at sample {gap.first} dropped")
+            return
+        self._skip_to(gap.first)
+        self.started = True
+        self.ledger.add_overhead(8 * message.size)
+        self.gaps += 1
+        self.news.gaps.append(gap)
+        index = (gap.first - 1) // self.header.window
+        closing = (index + 1) * self.header.window
+        if gap.first < closing <= gap.first + gap.count:
+            self._close(index, losses)
+        self.position = gap.first + gap.count
+
+    def annotate(self, message: Message) -> None:
+        """An EVENTS message."""
+        try:
+            origin = self._origin(message.block)
+            events, before = unpack_events(message.content, origin, self.header.info.stream)
+        except FormatError as error:
+            self.news.notice(f"EVENTS message refused: {error}")
+            self.complete = False
+            return
+        if before < self.events:
+            self.news.notice("duplicate EVENTS message dropped")
+            return
+        if before > self.events:
+            self.news.notice(f"{before - self.events} events lost")
+            self.complete = False
+        self.ledger.add_overhead(8 * message.size)
+        self.events = before + len(events)
+        self.news.events += events
+
+    def end(self, message: Message) -> None:
+        """An END message: counts and digest."""
+        try:
+            end = unpack_end(message.content, len(self.header.info.leads))
+        except FormatError as error:
+            self.lose_sync(f"END message refused: {error}")
+            return
+        self._skip_to(end.position)
+        if end.events > self.events:
+            self.news.notice(f"{end.events - self.events} events lost")
+            self.complete = False
+        self.ledger.add_overhead(8 * message.size)
+        self._finish(end)
+
+    def _finish(self, end: End) -> None:
+        exact = (0,) * len(self.header.info.leads)
+        losses = exact if end.losses is None else end.losses
+        self.news.windows += self.ledger.close_stream(self.position, losses)
+        self.ended = True
+        if not self.complete or end.position != self.position:
+            self.complete = False
+            return
+        counts = (end.samples, end.gaps, end.events) == (self.samples, self.gaps, self.events)
+        self.digest_ok = counts and end.digest == self._digest.digest()
+        if not self.digest_ok:
+            self.news.notice("digest or counts of END differ from what was decoded")

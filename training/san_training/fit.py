@@ -1,0 +1,277 @@
+"""Training (Bizopoulos & Koutsouris, "Sparsely Activated Networks", algorithm 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+
+from san_stream.errors import SampleError, SettingError
+from san_training.init import INITS, start_kernels
+from san_training.model import SAN1d
+from san_training.progress import progress
+from san_training.quality import evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from san_stream.kernels import Tie
+    from san_training.activations import Activation
+    from san_training.init import Init
+    from san_training.progress import ProgressCallback
+    from san_training.quality import ModelQuality
+
+LossName = Literal["mae", "mse"]
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """How a model is trained. The defaults are the paper's.
+
+    Attributes:
+        sizes: taps m of each kernel.
+        activation: one of `san_training.activations.ACTIVATIONS`.
+        tie: ``"convolution"`` or ``"adjoint"``.
+        zero_sum: keep each kernel's sum at 0, projected after every optimiser step.
+        init: ``"normal"``, ``"constant"`` or ``"data"``.
+        restarts: how many starts are tried; φ̄ of the validation windows picks.
+        seed: of starts and batch order.
+        epochs, batch: passes over the training windows; windows in a batch.
+        learning_rate: Adam's; β 0.9 and 0.999, ε 1e-8, no decay.
+        loss: what is minimised, ``"mae"`` or ``"mse"``; φ always counts absolute errors.
+        border_tolerance: med = max(m - border_tolerance, 1).
+        device: ``"auto"`` (CUDA where there is one, else the CPU) or torch's name of one.
+    """
+
+    sizes: tuple[int, ...]
+    activation: Activation = "extrema"
+    tie: Tie = "convolution"
+    zero_sum: bool = False
+    init: Init = "normal"
+    restarts: int = 1
+    seed: int = 0
+    epochs: int = 30
+    batch: int = 2
+    learning_rate: float = 0.01
+    loss: LossName = "mae"
+    border_tolerance: int = 3
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sizes", tuple(self.sizes))
+        for what, value in (
+            ("restarts", self.restarts),
+            ("epochs", self.epochs),
+            ("batch", self.batch),
+        ):
+            if value < 1:
+                raise SettingError(f"{what} {value}: must be at least 1")
+        if not 0 <= self.seed < 2**63:
+            raise SettingError(f"seed {self.seed}: must be 0 to 2^63 - 1")
+        if self.border_tolerance < 0:
+            raise SettingError(f"border tolerance {self.border_tolerance}: must be 0 or more")
+        if not (isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise SettingError(f"learning rate {self.learning_rate}: must be finite and above 0")
+        if self.loss not in ("mae", "mse"):
+            raise SettingError(f"loss {self.loss!r}: must be 'mae' or 'mse'")
+        if self.init not in INITS:
+            raise SettingError(f"init {self.init!r}: must be one of {', '.join(INITS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One line of the history.
+
+    Attributes:
+        restart, epoch: both from 0.
+        training_loss: mean loss of its batches, each before its step.
+        validation_phi: φ̄ of the validation windows after it.
+    """
+
+    restart: int
+    epoch: int
+    training_loss: float
+    validation_phi: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitResult:
+    """What training gives.
+
+    Attributes:
+        settings: as given.
+        kernels: taps of the best epoch, float64 ``[m_i]``, read-only copies.
+        validation: figures of the validation windows at that epoch.
+        restart, epoch: where it was.
+        history: all epochs of all restarts, in order.
+    """
+
+    settings: FitSettings
+    kernels: tuple[NDArray[np.float64], ...]
+    validation: ModelQuality
+    restart: int
+    epoch: int
+    history: tuple[Epoch, ...]
+
+    def model(self, device: str = "cpu") -> SAN1d:
+        """A fresh network with these kernels, float32."""
+        settings = self.settings
+        kernels = [torch.tensor(taps, dtype=torch.float32) for taps in self.kernels]
+        model = SAN1d(
+            kernels,
+            activation=settings.activation,
+            tie=settings.tie,
+            border_tolerance=settings.border_tolerance,
+        )
+        return model.to(pick_device(device))
+
+    def evaluate(self, windows: NDArray[np.float64], device: str = "cpu") -> ModelQuality:
+        """Figures on windows ``[windows, n]``, x less its baseline."""
+        signal = _as_tensor("windows", windows).to(pick_device(device))
+        return evaluate(self.model(device), signal)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; ``"auto"`` is CUDA where there is one, else the CPU.
+
+    Raises:
+        SettingError: no such device on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise SettingError(f"device {name!r}: torch knows no such device") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise SettingError(f"device {name!r}: {torch.cuda.device_count()} CUDA devices are here")
+    if device.type not in ("cpu", "cuda"):
+        raise SettingError(f"device {name!r}: must be 'auto', 'cpu' or 'cuda[:index]'")
+    return device
+
+
+def fit(
+    training: NDArray[np.float64],
+    validation: NDArray[np.float64],
+    settings: FitSettings,
+    *,
+    callback: ProgressCallback | None = None,
+    title: str = "training",
+) -> FitResult:
+    """Train, and keep the epoch with the lowest φ̄ on the validation windows.
+
+    The same windows and settings give the same result on the same device and number of
+    threads. Computed in float32.
+
+    Args:
+        training: x less its baseline, ``[windows, n]``, no window all zero.
+        validation: likewise.
+        settings: how.
+        callback: told after each epoch; without it a bar is drawn on a terminal.
+        title: shown before the bar.
+
+    Raises:
+        SampleError: windows of another shape, none, not finite, or all zero.
+        SettingError: a setting outside its limits.
+    """
+    device = pick_device(settings.device)
+    train = _as_tensor("training windows", training)
+    check = _as_tensor("validation windows", validation).to(device)
+    history: list[Epoch] = []
+    best: tuple[float, tuple[Tensor, ...], ModelQuality, int, int] | None = None
+    # TF32 would round the products; free choice of algorithms would not repeat itself.
+    exact = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    steps = settings.restarts * settings.epochs
+    with exact, progress(steps, title, callback) as advance:
+        for restart in range(settings.restarts):
+            generator = _generator(settings.seed, restart)
+            model = SAN1d(
+                start_kernels(
+                    settings.init,
+                    settings.sizes,
+                    train,
+                    generator,
+                    zero_sum=settings.zero_sum,
+                    border_tolerance=settings.border_tolerance,
+                ),
+                activation=settings.activation,
+                tie=settings.tie,
+                zero_sum=settings.zero_sum,
+                border_tolerance=settings.border_tolerance,
+            ).to(device)
+            optimiser = torch.optim.Adam(
+                model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.999), eps=1e-8
+            )
+            for epoch in range(settings.epochs):
+                loss = _one_epoch(model, optimiser, train.to(device), settings, generator)
+                quality = evaluate(model, check)
+                history.append(Epoch(restart, epoch, loss, quality.phi))
+                # Once the taps are no numbers any more, φ is none either and never smaller.
+                if quality.phi < (best[0] if best else inf):
+                    best = quality.phi, model.copy_taps(), quality, restart, epoch
+                advance(f"restart {restart + 1} epoch {epoch + 1}: φ̄ {quality.phi:.3f}")
+    if best is None:
+        raise SettingError(
+            f"learning rate {settings.learning_rate}: training diverged in every restart"
+        )
+    _, taps, quality, restart, epoch = best
+    return FitResult(
+        settings, tuple(_frozen(t) for t in taps), quality, restart, epoch, tuple(history)
+    )
+
+
+def _one_epoch(
+    model: SAN1d,
+    optimiser: torch.optim.Optimizer,
+    windows: Tensor,
+    settings: FitSettings,
+    generator: torch.Generator,
+) -> float:
+    """One pass over the windows in a new order; mean loss of the windows."""
+    error: Callable[[Tensor, Tensor], Tensor] = (
+        torch.nn.functional.l1_loss if settings.loss == "mae" else torch.nn.functional.mse_loss
+    )
+    order = torch.randperm(len(windows), generator=generator).to(windows.device)
+    total = 0.0
+    for rows in order.split(settings.batch):
+        batch = windows[rows]
+        optimiser.zero_grad()
+        loss = error(model(batch).signal, batch)
+        loss.backward()
+        optimiser.step()
+        model.project()
+        total += loss.item() * len(rows)
+    return total / len(windows)
+
+
+def _generator(seed: int, restart: int) -> torch.Generator:
+    """Independent chance for each restart. torch uses 32 bits of a seed: mix them first."""
+    mixed = np.random.SeedSequence([seed, restart]).generate_state(1)[0]
+    return torch.Generator().manual_seed(int(mixed))
+
+
+def _as_tensor(what: str, windows: NDArray[np.float64]) -> Tensor:
+    """Windows as float32 on the CPU, checked."""
+    array = np.asarray(windows, dtype=np.float64)
+    if array.ndim != 2 or array.size == 0:
+        raise SampleError(f"{what} have shape {array.shape}, expected [windows, n], not empty")
+    if not np.isfinite(array).all():
+        raise SampleError(f"{what}: a sample is not finite")
+    flat = np.flatnonzero(~array.any(axis=1))
+    if len(flat):
+        raise SampleError(f"{what}: window {flat[0]} is constant, its φ has no meaning")
+    return torch.from_numpy(array.astype(np.float32))
+
+
+def _frozen(taps: Tensor) -> NDArray[np.float64]:
+    array = taps.numpy().astype(np.float64)
+    array.setflags(write=False)
+    return array

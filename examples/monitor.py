@@ -29,6 +29,8 @@ def main(host: str, port: int) -> int:
                 samples += len(signal)
                 lost += sum(gap.count for gap in signal.gaps)
                 for window in signal.windows:
+                    if not any(window.valid):
+                        continue  # the bits of the stream's end, without a signal
                     phi.update(window.phi)
                     phi_bits.update(window.phi_bits)
                     print(

@@ -197,6 +197,7 @@ class Decoder:
     def _retire(self, stream: StreamDecoder, out: list[Signal]) -> None:
         if stream.news:
             out.append(stream.take())
+        stream.release()
         self.finished.append(stream)
 
     def _flush(self, out: list[Signal]) -> None:

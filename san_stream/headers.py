@@ -11,8 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import gcd, isfinite
-from typing import Final, Literal
+from typing import Final
 
+from san_stream.coding.range_coder import (
+    ERROR,
+    STATE_SIZE,
+    finish_encoder,
+    start_decoder,
+    start_encoder,
+)
+from san_stream.coding.side import TREND_MEMORY, TREND_SIZE, code_trend, restart_trend
 from san_stream.errors import FormatError, SanStreamError
 from san_stream.fields import Scanner, optional, text, varint, zigzag
 from san_stream.kernels import MAX_KERNELS, MAX_SETS, MAX_TAPS, Kernel, Kernels, KernelSet
@@ -20,6 +28,7 @@ from san_stream.profiles import Lossless, Profile, Spikes
 from san_stream.types import (
     MAX_LEADS,
     MAX_NAME_BYTES,
+    MAX_POSITION,
     MAX_UNIT_BYTES,
     Lead,
     StreamInfo,
@@ -29,6 +38,8 @@ MAGIC: Final = b"SAN"
 VERSION: Final = 0
 MAX_BLOCK: Final = 32768
 MAX_BLOCK_VALUES: Final = 32768
+MAX_PLACED: Final = 1024
+"""Most kernels, summed over the leads that use them."""
 MIN_WINDOW: Final = 16
 MAX_WINDOW: Final = 2**20
 DELAY_FACTOR: Final = 4
@@ -107,7 +118,7 @@ def unpack_header(content: bytes, stream: int) -> Header:
 
 def _unpack_header(scan: Scanner, stream: int) -> Header:
     repeat = scan.flag()
-    start = scan.varint()
+    start = scan.varint(MAX_POSITION - 1)
     numerator, denominator = scan.varint(2**31 - 1), scan.varint(2**31 - 1)
     if denominator == 0 or gcd(numerator, denominator) != 1:
         raise FormatError(f"rate {numerator}/{denominator} is not in lowest terms")
@@ -135,6 +146,9 @@ def _unpack_header(scan: Scanner, stream: int) -> Header:
         assignment = tuple(scan.octets(count))
         if max(assignment) >= len(kernels.sets):
             raise FormatError(f"kernel set {max(assignment)} of {len(kernels.sets)}")
+        placed = sum(len(kernels.sets[i].kernels) for i in assignment)
+        if placed > MAX_PLACED:
+            raise FormatError(f"{placed} kernels over all leads, at most {MAX_PLACED} are allowed")
         profile = Spikes(kernels)
     while scan.at < len(scan.data):
         kind = scan.varint()
@@ -161,10 +175,8 @@ def _pack_kernels(kernels: Kernels) -> bytes:
         out.append(varint(len(group.kernels)))
         for kernel in group.kernels:
             out += [varint(kernel.med), varint(len(kernel.taps))]
-            before = 0
-            for tap in kernel.taps:
-                out.append(zigzag(tap - before))
-                before = tap
+        coded = _code_taps([list(kernel.taps) for kernel in group.kernels], None)
+        out += [varint(len(coded)), coded]
     return b"".join(out)
 
 
@@ -176,18 +188,32 @@ def _unpack_kernels(scan: Scanner, info: StreamInfo) -> Kernels:
     for _ in range(scan.varint(MAX_SETS)):
         scale, step = scan.octet(), scan.octet()
         baseline = scan.optional()
-        group = []
-        for _ in range(scan.varint(MAX_KERNELS)):
-            med = scan.varint()
-            taps, tap = [], 0
-            for _ in range(scan.varint(MAX_TAPS)):
-                tap += scan.zigzag()
-                taps.append(tap)
-            group.append(Kernel(tuple(taps), med))
+        sizes = [(scan.varint(), scan.varint(MAX_TAPS)) for _ in range(scan.varint(MAX_KERNELS))]
+        taps = [[0] * size for _, size in sizes]
+        _code_taps(taps, scan.octets(scan.varint(MAX_TAPS * MAX_KERNELS * 8)))
+        group = [Kernel(tuple(t), med) for t, (med, _) in zip(taps, sizes, strict=True)]
         sets.append(KernelSet(tuple(group), scale, step, baseline))
     units = {lead.unit for lead in info.leads}
-    return Kernels(tuple(sets), info.rate, units.pop() if len(units) == 1 else "", tie=_tie(tie))
+    unit = units.pop() if len(units) == 1 else ""
+    return Kernels(tuple(sets), info.rate, unit, tie="adjoint" if tie == 0 else "convolution")
 
 
-def _tie(number: int) -> Literal["adjoint", "convolution"]:
-    return "adjoint" if number == 0 else "convolution"
+def _code_taps(kernels: list[list[int]], coded: bytes | None) -> bytes:
+    """Taps of a set as trend numbers in one interval of the range coder, in place.
+
+    Encodes where `coded` is None, and returns the bytes; else decodes.
+    """
+    state, memory = [0] * STATE_SIZE, [0] * TREND_MEMORY
+    model = [32768] * TREND_SIZE, [0] * TREND_SIZE
+    buffer = bytearray(8 * MAX_TAPS * MAX_KERNELS if coded is None else coded)
+    if coded is None:
+        start_encoder(state)
+    else:
+        start_decoder(state, buffer, len(coded))
+    for taps in kernels:
+        restart_trend(memory, 0)
+        for j, tap in enumerate(taps):
+            taps[j] = code_trend(state, buffer, *model, 0, memory, tap)
+            if state[ERROR]:
+                raise FormatError("coded taps break a rule")
+    return bytes(buffer[: finish_encoder(state, buffer)]) if coded is None else coded

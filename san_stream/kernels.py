@@ -15,27 +15,22 @@ sum need a declared fixed baseline, which is then both r and b.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from san_stream.errors import ModelError, SettingError
+from san_stream.errors import ModelError
 from san_stream.types import INT32_MAX, INT32_MIN, MAX_NAME_BYTES, MAX_UNIT_BYTES, check_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
 
     from san_stream.types import Lead, StreamInfo
 
-FORMAT_NAME = "san-stream-kernels"
-FORMAT_VERSION = 1
 MAX_TAPS = 1024
 MAX_KERNELS = 16
 MAX_SETS = 255
@@ -46,7 +41,6 @@ EXACT_BOUND = 2**53
 """Similarities stay below this, so that doubles (ONNX, JavaScript) are exact too."""
 MAX_AMPLITUDE = 2**32
 """Quantised amplitudes stay below this (docs/format.md, "Layer 2")."""
-MAX_FILE_BYTES = 4 * 2**20
 
 Tie = Literal["adjoint", "convolution"]
 
@@ -150,7 +144,10 @@ class KernelSet:
         return reach * max(sum(abs(w) for w in kernel.taps) for kernel in self.kernels)
 
     def reconstruction_bound(self, lead: Lead) -> int:
-        """Largest |Σ α · w| that spikes of samples in this lead's range can give."""
+        """Largest |Σ α · w| that spikes of samples in this lead's range can give.
+
+        At most 2^53 with the limits on amplitudes, taps and their overlap.
+        """
         amplitude = (self.bound(lead) >> self.step) + 1
         overlap = (-(-len(k.taps) // (k.med + 1)) * max(map(abs, k.taps)) for k in self.kernels)
         return amplitude * sum(overlap)
@@ -200,8 +197,8 @@ class Kernels:
         A set that names the lead wins over a set that names none.
 
         Raises:
-            ModelError: rate or unit differ, a lead has no set, or a similarity or a sum of
-                placed kernels could reach 2^53, with the value and the limit.
+            ModelError: rate or unit differ, a lead has no set, or a similarity could reach
+                2^53 or an amplitude 2^32, with the value and the limit.
         """
         if info.rate != self.rate:
             raise ModelError(f"model is for {self.rate} Hz, the source has {info.rate} Hz")
@@ -229,12 +226,6 @@ class Kernels:
                     f"lead {lead.name!r}, {lead.minimum} to {lead.maximum}: amplitudes could reach "
                     f"{largest}, the limit is 2^32 = {MAX_AMPLITUDE}; use a larger step"
                 )
-            bound = self.sets[index].reconstruction_bound(lead)
-            if bound >= EXACT_BOUND:
-                raise ModelError(
-                    f"lead {lead.name!r}, {lead.minimum} to {lead.maximum}: a reconstruction could "
-                    f"reach {bound}, the limit is 2^53 = {EXACT_BOUND}; use a larger step"
-                )
             chosen.append(index)
         return tuple(chosen)
 
@@ -246,101 +237,37 @@ class Kernels:
 
         Lead names, unit and provenance are left out: they do not change a number.
         """
-        content = {
-            "activation": self.activation,
-            "rate": [self.rate.numerator, self.rate.denominator],
-            "sets": [
-                {
-                    "baseline": s.baseline,
-                    "kernels": [{"med": k.med, "taps": list(k.taps)} for k in s.kernels],
-                    "scale": s.scale,
-                    "step": s.step,
-                }
-                for s in self.sets
-            ],
-            "tie": self.tie,
-        }
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode("ascii")).hexdigest()
+        from san_stream.model_files import content_hash
+
+        return content_hash(self)
 
     def to_json(self) -> str:
         """The model as JSON text (format ``san-stream-kernels``, version 1)."""
-        sets = [
-            {
-                "leads": list(s.leads),
-                "scale": s.scale,
-                "step": s.step,
-                "baseline": s.baseline,
-                "kernels": [{"med": k.med, "taps": list(k.taps)} for k in s.kernels],
-            }
-            for s in self.sets
-        ]
-        head = {
-            "format": FORMAT_NAME,
-            "version": FORMAT_VERSION,
-            "hash": self.content_hash,
-            "rate": [self.rate.numerator, self.rate.denominator],
-            "unit": self.unit,
-            "tie": self.tie,
-            "activation": self.activation,
-            "provenance": self.provenance,
-        }
-        return json.dumps({**head, "sets": sets}, indent=1, ensure_ascii=False) + "\n"
+        from san_stream.model_files import to_json
+
+        return to_json(self)
 
     @classmethod
     def from_json(cls, text: str, *, name: str = "model") -> Kernels:
-        """Read a model from JSON text.
+        """Read a model from JSON text; `name` is for messages.
 
         Raises:
             ModelError: not JSON, not this format, a field missing or wrong, or the
                 content does not give the hash that the file states.
         """
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ModelError(f"{name}: not JSON ({error})") from None
-        if not isinstance(data, dict) or data.get("format") != FORMAT_NAME:
-            raise ModelError(f"{name}: not a {FORMAT_NAME} file")
-        if data.get("version") != FORMAT_VERSION:
-            raise ModelError(
-                f"{name}: version {data.get('version')!r}, this release reads {FORMAT_VERSION}"
-            )
-        try:
-            provenance = data.get("provenance", {})
-            if not isinstance(provenance, dict):
-                raise ModelError(f"{name}: provenance must be an object")
-            model = cls(
-                sets=tuple(_set_from_json(s) for s in data["sets"]),
-                rate=Fraction(_integer(data["rate"][0]), _integer(data["rate"][1])),
-                unit=data["unit"],
-                tie=data["tie"],
-                activation=data["activation"],
-                provenance=provenance,
-            )
-        except KeyError as error:
-            raise ModelError(f"{name}: field {error} is missing") from None
-        except (TypeError, IndexError, AttributeError, ZeroDivisionError) as error:
-            raise ModelError(f"{name}: a field has the wrong type ({error})") from None
-        except SettingError as error:
-            raise ModelError(f"{name}: {error}") from None
-        if data.get("hash") != model.content_hash:
-            raise ModelError(
-                f"{name}: content hash {model.content_hash[:12]}… differs from the stated "
-                f"{str(data.get('hash'))[:12]}…; the file was changed"
-            )
-        return model
+        from san_stream.model_files import from_json
+
+        return from_json(text, name)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the model as JSON; replaces the file as a whole."""
-        from pathlib import Path
+        """Write the model as JSON; replaces the file as a whole.
 
-        target = Path(path)
-        partial = target.with_name(target.name + ".partial")
-        try:
-            partial.write_text(self.to_json(), encoding="utf-8")
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        Raises:
+            OSError: it cannot be written.
+        """
+        from san_stream.model_files import save
+
+        save(self, path)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Kernels:
@@ -350,18 +277,9 @@ class Kernels:
             ModelError: see `from_json`; also a file above 4 MiB or not UTF-8.
             OSError: the file cannot be read.
         """
-        from pathlib import Path
+        from san_stream.model_files import load
 
-        source = Path(path)
-        with source.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise ModelError(f"{source}: more than {MAX_FILE_BYTES} bytes, too large for a model")
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            raise ModelError(f"{source}: not JSON (not UTF-8 text)") from None
-        return cls.from_json(text, name=str(source))
+        return load(path)
 
 
 def footprint_offset(kernel: Kernel, tie: Tie) -> int:
@@ -380,27 +298,3 @@ def placed_taps(kernel: Kernel, tie: Tie) -> NDArray[np.int64]:
     """
     taps = np.array(kernel.taps, dtype=np.int64)
     return taps if tie == "adjoint" else taps[::-1].copy()
-
-
-def _integer(value: object) -> int:
-    """An int that JSON really wrote as one (no float, no bool)."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ModelError(f"{value!r} must be an integer")
-    return value
-
-
-def _set_from_json(data: dict[str, Any]) -> KernelSet:
-    baseline = data["baseline"]
-    leads: Sequence[str] = data["leads"]
-    if not isinstance(leads, list) or not all(isinstance(n, str) for n in leads):
-        raise ModelError("leads must be a list of names")
-    return KernelSet(
-        kernels=tuple(
-            Kernel(taps=tuple(_integer(w) for w in k["taps"]), med=_integer(k["med"]))
-            for k in data["kernels"]
-        ),
-        scale=_integer(data["scale"]),
-        step=_integer(data["step"]),
-        baseline=None if baseline is None else _integer(baseline),
-        leads=tuple(leads),
-    )

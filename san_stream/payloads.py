@@ -16,6 +16,7 @@ from san_stream.types import (
     MAX_EVENT_TEXT_BYTES,
     MAX_LEADS,
     MAX_NAME_BYTES,
+    MAX_POSITION,
     Event,
     Gap,
 )
@@ -32,6 +33,8 @@ STATISTICS: Final = 6
 EXTENSIONS: Final = 7
 
 MAX_MESSAGE_VALUES: Final = 2**18
+MAX_PARTS: Final = 512
+"""Most parts of a message of several blocks: bounds the time that one takes to decode."""
 MAX_EXTENSIONS: Final = 16
 MAX_EVENTS: Final = 2**12
 DIGEST_SIZE: Final = 32
@@ -90,6 +93,8 @@ def unpack_code(content: bytes, origin: int, block: int, leads: int) -> CodePref
         first, count = origin + offset, scan.varint()
     if count < 1 or count * leads > MAX_MESSAGE_VALUES:
         raise FormatError(f"message of {count} samples of {leads} leads is outside the limits")
+    if first + count >= MAX_POSITION:
+        raise FormatError(f"samples to {first + count}, positions must be below 2^62")
     mask = scan.octet()
     skipped = []
     if mask >> EXTENSIONS & 1:
@@ -131,6 +136,8 @@ def unpack_gap(
     count, reason = scan.varint(), scan.text(MAX_NAME_BYTES)
     losses = _unpack_losses(scan, leads)
     scan.end()
+    if origin + offset + count >= MAX_POSITION:
+        raise FormatError(f"gap to {origin + offset + count}, positions must be below 2^62")
     try:
         return Gap(origin + offset, count, reason, stream), losses
     except SanStreamError as error:
@@ -216,7 +223,7 @@ def pack_end(end: End) -> bytes:
 def unpack_end(content: bytes, leads: int) -> End:
     """Read an END message."""
     scan = Scanner(content)
-    position, samples, gaps, events = (scan.varint() for _ in range(4))
+    position, samples, gaps, events = (scan.varint(MAX_POSITION - 1) for _ in range(4))
     losses = _unpack_losses(scan, leads)
     digest = scan.octets(DIGEST_SIZE)
     scan.end()

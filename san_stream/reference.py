@@ -151,16 +151,17 @@ def select(s: NDArray[Number], med: int, max_delay: int | None = None) -> NDArra
       the new newest record; any other is dropped for good.
     * The chain closes when every candidate within `med` after its newest record is known:
       a closed chain is decided by `greedy`, and the next candidate finds it empty.
-    * While the oldest record is `max_delay` old, `greedy` over the chain as it stands says
-      whether it is kept. If so, all records within `med` of it are dropped.
+    * While the oldest record is `max_delay` old, the first position that `greedy` keeps of
+      the chain as it stands is kept (the oldest record, or the one within `med` that drops
+      it), and all records up to `med` after it are dropped.
 
     Args:
         s: similarity ``[n]``.
         med: minimum extrema distance, at least 1.
-        max_delay: None, or at least `med`.
+        max_delay: None, or at least 2 · `med`.
 
     Raises:
-        SettingError: `max_delay` is below `med`.
+        SettingError: `max_delay` is below 2 · `med`.
     """
     known = [int(p) for p in candidates(s)]
     magnitude = [abs(value) for value in s.tolist()]
@@ -170,8 +171,8 @@ def select(s: NDArray[Number], med: int, max_delay: int | None = None) -> NDArra
 
     if max_delay is None:
         return np.array(decide(known), dtype=np.int64)
-    if max_delay < med:
-        raise SettingError(f"max_delay {max_delay}: must be at least the minimum distance {med}")
+    if max_delay < 2 * med:
+        raise SettingError(f"max_delay {max_delay}: must be at least 2 · med = {2 * med}")
 
     is_candidate = set(known)
     kept: list[int] = []
@@ -183,12 +184,9 @@ def select(s: NDArray[Number], med: int, max_delay: int | None = None) -> NDArra
             kept += decide(chain)
             chain = []
         while chain and now - chain[0] >= max_delay:
-            oldest = chain[0]
-            if oldest in decide(chain):
-                kept.append(oldest)
-                chain = [p for p in chain if p - oldest > med]
-            else:
-                chain = chain[1:]
+            first = decide(chain)[0]
+            kept.append(first)
+            chain = [p for p in chain if p > first + med]
     kept += decide(chain)
     return np.array(kept, dtype=np.int64)
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from san_stream.coding.stream import Block, StreamCoder, window_ends
+from san_stream.coding.stream import Block, StreamCoder, message_parts, window_ends
 from san_stream.errors import FormatError
 from san_stream.payloads import (
+    MAX_PARTS,
     VALIDITY,
     CodePrefix,
     End,
@@ -149,6 +150,10 @@ class StreamDecoder:
         self.complete = False
         self.news.notice(why)
 
+    def release(self) -> None:
+        """Free what only further CODE messages would need."""
+        self._coder.release()
+
     def resume_at(self, start: int) -> None:
         """A repeated HEADER tells where the stream is."""
         self._skip_to(start)
@@ -165,6 +170,9 @@ class StreamDecoder:
             if prefix.layers != expected:
                 names = sorted(prefix.layers)
                 raise FormatError(f"layers {names} do not fit the profile")
+            parts = message_parts(self.header, prefix.first, prefix.count)
+            if parts > MAX_PARTS and len(split_blocks(prefix.first, prefix.count, block)) > 1:
+                raise FormatError(f"message of {parts} parts, at most {MAX_PARTS} are allowed")
         except FormatError as error:
             self.lose_sync(f"CODE message refused: {error}")
             return None
@@ -188,6 +196,7 @@ class StreamDecoder:
     def _decode(self, message: Message, prefix: CodePrefix) -> Signal | None:
         if prefix.run_begins:
             self._coder.restart()
+            self._blind_until = 0
             if self._rebuild is not None:
                 self._rebuild.restart()
         if self._rebuild is not None and not prefix.run_begins and not self._joined:
@@ -364,6 +373,7 @@ class StreamDecoder:
         losses = exact if end.losses is None else end.losses
         self.news.windows += self.ledger.close_stream(self.position, losses)
         self.ended = True
+        self.release()
         if not self.complete or end.position != self.position:
             self.complete = False
             return

@@ -132,10 +132,10 @@ def parse_head(data: bytes | bytearray, at: int) -> tuple[int, int, int, int, in
 
     None where the eight bytes there are no head. The caller has checked their number.
     """
-    if data[at] != SYNC or crc8(data[at : at + 7]) != data[at + 7]:
+    sync, kind_flags, stream, block, length = _HEAD.unpack_from(data, at)
+    if sync != SYNC or length > MAX_PAYLOAD or kind_flags < 16:  # cheap tests first
         return None
-    _, kind_flags, stream, block, length = _HEAD.unpack_from(data, at)
-    if length > MAX_PAYLOAD or kind_flags < 16:
+    if crc8(data[at : at + 7]) != data[at + 7]:
         return None
     return kind_flags >> 4, kind_flags & 15, stream, block, length
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from san_runtime.losses import LossSums
-from san_stream.coding.stream import window_ends
+from san_stream.coding.stream import message_parts, window_ends
 from san_stream.headers import Header, pack_header
 from san_stream.payloads import (
     MAX_EVENTS,
     MAX_MESSAGE_VALUES,
+    MAX_PARTS,
     VALIDITY,
     End,
     Losses,
@@ -66,7 +67,7 @@ class Assembler:
         self.windows: list[Window] = []
         self._coder = coder
         self._pace = pace
-        self._most = max(MAX_MESSAGE_VALUES // len(header.info.leads) // header.block, 1)
+        self._values = MAX_MESSAGE_VALUES // len(header.info.leads)
         self._begun = False
         self._header_at = 0
         self._period = -1  # which stretch between resets the last block lay in
@@ -209,11 +210,13 @@ class Assembler:
 
     def _full(self) -> bool:
         """Whether the open message ends here: with each block live, else by size and length."""
-        if self._pace.pack is None or len(self._open) >= self._most:
+        if self._pace.pack is None:
             return True
-        samples = self.decided - self._open[0].block.first
+        first = self._open[0].block.first
+        with_next = self.decided - first + self.header.block
         return (
-            samples + self.header.block > self._pace.pack
+            with_next > min(self._pace.pack, self._values)
+            or message_parts(self.header, first, with_next) > MAX_PARTS
             or self._coder.written + self._largest > MAX_PAYLOAD - PREFIX_ROOM
         )
 

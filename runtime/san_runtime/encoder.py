@@ -14,7 +14,13 @@ from san_runtime.blocks import LosslessMaker, SpikesMaker
 from san_runtime.compiled import compiled_core
 from san_stream.coding.stream import StreamCoder
 from san_stream.errors import SampleError, SettingError
-from san_stream.headers import MAX_BLOCK_VALUES, MAX_WINDOW, MIN_WINDOW, Header
+from san_stream.headers import (
+    MAX_BLOCK_VALUES,
+    MAX_PLACED,
+    MAX_WINDOW,
+    MIN_WINDOW,
+    Header,
+)
 from san_stream.profiles import Lossless, Profile, Spikes
 from san_stream.types import INT32_MAX, INT32_MIN, MAX_POSITION, Chunk, Event, Gap
 
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
 BLOCK_SECONDS: Final = 1
 MIN_DEFAULT_BLOCK: Final = 32
 RESET_SECONDS: Final = {"lossless": 30, "spikes": 300}
-HEADER_SECONDS: Final = 1800
+HEADER_SECONDS: Final = 3600
 PACK_SECONDS: Final = 60
 MAX_INTERVAL: Final = 2**40
 
@@ -84,6 +90,10 @@ class Encoder:
         _check("pack", 1 if pack is None else pack, 1, MAX_INTERVAL)
         _check("first sample", first_sample or 0, 0, MAX_POSITION - 1)
         assignment = profile.kernels.assign(info) if isinstance(profile, Spikes) else ()
+        if isinstance(profile, Spikes):
+            placed = sum(len(profile.kernels.sets[i].kernels) for i in assignment)
+            if placed > MAX_PLACED:
+                raise SettingError(f"{placed} kernels over all leads, at most {MAX_PLACED} fit")
         start = first_sample or 0
         header = Header(info, profile, block, window, start, False, assignment)
         self._coder = StreamCoder(header, core or compiled_core())

@@ -63,12 +63,8 @@ class StreamFigures:
         if len(signal):
             self.valid += signal.valid.sum(axis=0)
             digital = signal.digital.astype(np.int64)
-            self.low = np.minimum(
-                self.low, np.where(signal.valid, digital, 2**31).min(axis=0)
-            )
-            self.high = np.maximum(
-                self.high, np.where(signal.valid, digital, -(2**31)).max(axis=0)
-            )
+            self.low = np.minimum(self.low, np.where(signal.valid, digital, 2**31).min(axis=0))
+            self.high = np.maximum(self.high, np.where(signal.valid, digital, -(2**31)).max(axis=0))
         for window in signal.windows:
             self.add_window(window)
 

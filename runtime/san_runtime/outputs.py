@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from san_stream.errors import SinkError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -19,17 +20,23 @@ if TYPE_CHECKING:
 class Writer(Protocol):
     """Takes the samples of one stream in order; nothing is in place before `finish`."""
 
-    suffixes: tuple[str, ...]
+    suffixes: ClassVar[tuple[str, ...]]
 
-    def write(self, digital: NDArray[np.int32], valid: NDArray[np.bool_]) -> None: ...
+    def write(self, digital: NDArray[np.int32], valid: NDArray[np.bool_]) -> None:
+        """Append samples, both ``[n, leads]``."""
 
-    def gap(self, count: int) -> None: ...
+    def gap(self, count: int) -> None:
+        """Append `count` missing samples."""
 
-    def event(self, event: Event) -> None: ...
+    def event(self, event: Event) -> None:
+        """Take an event; its sample counts from the first one written."""
 
-    def finish(self, base: Path) -> list[Path]: ...
+    def finish(self, base: Path) -> list[Path]:
+        """Put the files in their place, named after `base`; return them."""
+        ...
 
-    def abort(self) -> None: ...
+    def abort(self) -> None:
+        """Leave nothing behind."""
 
 
 class PartialFile:

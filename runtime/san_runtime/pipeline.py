@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from san_runtime.interrupt import Interrupt
@@ -17,6 +16,7 @@ from san_stream.types import Chunk
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from fractions import Fraction
+    from pathlib import Path
 
     from san_runtime.encoder import Encoder
     from san_stream.profiles import Profile
@@ -177,9 +177,7 @@ def run(
         raise SettingError("no output is given")
     settings = settings or EncoderSettings()
     live = any(map(is_live, urls)) if settings.live is None else settings.live
-    encoders = {
-        info.stream: _encoder(info, profile, settings, live=live) for info in source.infos
-    }
+    encoders = {info.stream: _encoder(info, profile, settings, live=live) for info in source.infos}
     summary = Summary([StreamSummary(info) for info in source.infos])
     with Interrupt() as interrupt, ExitStack() as stack:
         sinks = []

@@ -8,7 +8,7 @@ gaps are written as that value. Written as it comes: memory does not grow with t
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class WfdbWriter:
         suffixes: of the files that a record may consist of.
     """
 
-    suffixes = (".hea", ".dat", f".{ANNOTATOR}")
+    suffixes: ClassVar[tuple[str, ...]] = (".hea", ".dat", f".{ANNOTATOR}")
 
     def __init__(self, base: Path, info: StreamInfo, *, digital: bool = True) -> None:
         """Open the partial signal file.

@@ -75,13 +75,13 @@ def close(
 
 
 @jit
-def keeps_oldest(chain: NDArray[np.int64], head: int, tail: int, med: int) -> bool:
-    """Whether the chain, decided as it stands, keeps its oldest record."""
-    behind = np.int64(2**62)
-    for i in range(tail - 1, head - 1, -1):
-        if behind - chain[POSITION, i] > med:
-            behind = chain[POSITION, i]
-    return bool(behind == chain[POSITION, head])
+def first_kept(chain: NDArray[np.int64], head: int, tail: int, med: int) -> int:
+    """Place of the first record that the chain, decided as it stands, keeps."""
+    first = tail - 1
+    for i in range(tail - 2, head - 1, -1):
+        if chain[POSITION, first] - chain[POSITION, i] > med:
+            first = i
+    return first
 
 
 @jit
@@ -100,7 +100,7 @@ def select(
         similarity: int64 ``[n]``, the next of the run; n may be 0.
         ending: 1 if the run ends with them, so that all is decided, else 0.
         med: minimum extrema distance, at least 1.
-        max_delay: at least `med`.
+        max_delay: at least 2 · `med`.
         state: from `new_state`, changed in place.
         chain: from `new_chain`, changed in place.
         kept: int64 ``[2, most_kept(n, med, max_delay)]``: positions, ascending, and
@@ -120,28 +120,26 @@ def select(
             rises_right = (not last) and following > waiting
             no_rise_left = now == 0 or waiting <= before
             not_positive = waiting <= 0
-            if rises_right == no_rise_left and no_rise_left == not_positive:
-                if head == tail or abs(waiting) > abs(chain[VALUE, tail - 1]):
-                    if tail == chain.shape[1]:
-                        for j in range(head, tail):
-                            chain[POSITION, j - head] = chain[POSITION, j]
-                            chain[VALUE, j - head] = chain[VALUE, j]
-                        head, tail = 0, tail - head
-                    chain[POSITION, tail] = now
-                    chain[VALUE, tail] = waiting
-                    tail += 1
+            candidate = rises_right == no_rise_left and no_rise_left == not_positive
+            if candidate and (head == tail or abs(waiting) > abs(chain[VALUE, tail - 1])):
+                if tail == chain.shape[1]:
+                    for j in range(head, tail):
+                        chain[POSITION, j - head] = chain[POSITION, j]
+                        chain[VALUE, j - head] = chain[VALUE, j]
+                    head, tail = 0, tail - head
+                chain[POSITION, tail] = now
+                chain[VALUE, tail] = waiting
+                tail += 1
             if head < tail and now >= chain[POSITION, tail - 1] + med:
                 count = close(chain, head, tail, med, kept, count)
                 head = tail = 0
             while head < tail and now - chain[POSITION, head] >= max_delay:
-                oldest = chain[POSITION, head]
-                if keeps_oldest(chain, head, tail, med):
-                    kept[POSITION, count] = oldest
-                    kept[VALUE, count] = chain[VALUE, head]
-                    count += 1
-                    while head < tail and chain[POSITION, head] - oldest <= med:
-                        head += 1
-                else:
+                first = first_kept(chain, head, tail, med)
+                position = chain[POSITION, first]
+                kept[POSITION, count] = position
+                kept[VALUE, count] = chain[VALUE, first]
+                count += 1
+                while head < tail and chain[POSITION, head] - position <= med:
                     head += 1
         before, waiting = waiting, following
         seen += 1

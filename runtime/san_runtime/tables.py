@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class CsvWriter:
         suffixes: of the file.
     """
 
-    suffixes = (".csv",)
+    suffixes: ClassVar[tuple[str, ...]] = (".csv",)
 
     def __init__(self, base: Path, info: StreamInfo, *, digital: bool = False) -> None:
         """Open the partial file.
@@ -97,7 +97,7 @@ class NpyWriter:
         suffixes: of the file.
     """
 
-    suffixes = (".npy",)
+    suffixes: ClassVar[tuple[str, ...]] = (".npy",)
     _HEADER = 192
 
     def __init__(self, base: Path, info: StreamInfo, *, digital: bool = False) -> None:

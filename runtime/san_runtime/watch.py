@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,7 +37,7 @@ def sparkline(values: NDArray[np.float64], width: int) -> str:
     middle, low, high = float(np.median(known)), float(known.min()), float(known.max())
     edges = np.linspace(0, len(values), width + 1).astype(int)
     out = []
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         part = values[a:b]
         part = part[np.isfinite(part)]
         if len(part) == 0:

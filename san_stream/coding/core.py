@@ -40,6 +40,7 @@ class Core:
     code_plain: Callable[..., int]
     code_validity: Callable[..., None]
     code_trend: Callable[..., int]
+    code_level: Callable[..., int]
     code_spikes: Callable[..., int]
     code_residual: Callable[..., None]
     code_raw: Callable[..., None]
@@ -67,6 +68,7 @@ PLAIN = Core(
     code_plain=numbers.code_plain,
     code_validity=side.code_validity,
     code_trend=side.code_trend,
+    code_level=side.code_level,
     code_spikes=spikes.code_spikes,
     code_residual=residual.code_residual,
     code_raw=residual.code_raw,

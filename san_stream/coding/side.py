@@ -18,6 +18,9 @@ VALUE: Final = 0
 CHANGE: Final = 1
 TREND_MEMORY: Final = 2
 
+LEVEL_SIZE: Final = NUMBER_SIZE
+LEVEL_MEMORY: Final = 1  # smoothed value, 1/16 units
+
 
 def code_validity(
     state: Integers,
@@ -58,7 +61,7 @@ def code_trend(
     memory: Integers,
     value: int,
 ) -> int:
-    """A slowly changing number: block baseline, or loss index of a window."""
+    """A slowly changing number: block baseline, tap of a kernel."""
     context = min((memory[CHANGE] + 1) >> 1, TREND_CONTEXTS - 1)
     change = code_signed(
         state, buffer, probability, count, base + context * NUMBER_SIZE, value - memory[VALUE]
@@ -66,3 +69,25 @@ def code_trend(
     memory[CHANGE] = bit_length(abs(change))
     memory[VALUE] += change
     return memory[VALUE]
+
+
+def restart_level(memory: Integers, value: int) -> None:
+    """Forget the numbers so far; `value` stands for them."""
+    memory[VALUE] = value << 4
+
+
+def code_level(
+    state: Integers,
+    buffer: Octets,
+    probability: Integers,
+    count: Integers,
+    base: int,
+    memory: Integers,
+    value: int,
+) -> int:
+    """A number that scatters about a slowly moving level: the loss index of a window."""
+    expected = (memory[VALUE] + 8) >> 4
+    change = code_signed(state, buffer, probability, count, base, value - expected)
+    value = expected + change
+    memory[VALUE] += ((value << 4) - memory[VALUE]) >> 2
+    return value

@@ -18,16 +18,21 @@ from san_stream.coding.residual import (
     restart_residual,
 )
 from san_stream.coding.side import (
+    LEVEL_MEMORY,
+    LEVEL_SIZE,
     TREND_MEMORY,
     TREND_SIZE,
     VALIDITY_SIZE,
+    restart_level,
     restart_trend,
 )
 from san_stream.coding.spikes import SPIKES_MEMORY, SPIKES_SIZE, restart_spikes
 from san_stream.errors import FormatError
 from san_stream.kernels import KernelSet, footprint_offset
+from san_stream.loss import NO_SIGNAL
 from san_stream.payloads import BASELINE, RESIDUAL, SPIKES, STATISTICS, VALIDITY
 from san_stream.profiles import Spikes
+from san_stream.types import INT32_MAX, INT32_MIN
 from san_stream.wire import MAX_MESSAGE
 
 if TYPE_CHECKING:
@@ -71,6 +76,17 @@ def window_ends(first: int, count: int, window: int) -> range:
     return range(first // window, (first + count) // window)
 
 
+def message_parts(header: Header, first: int, count: int) -> int:
+    """Work of a message: blocks times kernels (or leads), and loss indices."""
+    blocks = -(-(first + count) // header.block) - first // header.block
+    leads = len(header.info.leads)
+    placed = leads
+    if isinstance(header.profile, Spikes):
+        sets = header.profile.kernels.sets
+        placed = sum(len(sets[i].kernels) for i in header.assignment)
+    return blocks * placed + len(window_ends(first, count, header.window)) * leads
+
+
 def profile_layers(header: Header) -> frozenset[int]:
     """The layers that every CODE message of this profile has."""
     if isinstance(header.profile, Spikes):
@@ -101,11 +117,24 @@ class StreamCoder:
             ]
         self._size = RESIDUAL_SIZE if RESIDUAL in self.layers else 0
         self._state = core.integers(STATE_SIZE, 0)
-        self._buffer = core.octets(MAX_MESSAGE + MARGIN)
         self.usage: dict[int, float] = {}
-        self.reset()
+        self.fresh = self.run_begins = False
+        self.release()
 
     # -- state -------------------------------------------------------------------------
+
+    def release(self) -> None:
+        """Free models, memories and buffer: nothing is coded before the next `reset`."""
+        self._validity: list[tuple[Any, Any]] = []
+        self._residual: list[tuple[Any, Any]] = []
+        self._baseline: list[tuple[Any, Any]] = []
+        self._loss: list[tuple[Any, Any]] = []
+        self._spikes: list[list[tuple[Any, Any]]] = []
+        self._residual_memory: list[Any] = []
+        self._baseline_memory: list[Any] = []
+        self._loss_memory: list[Any] = []
+        self._spikes_memory: list[list[Any]] = []
+        self._buffer = self.core.octets(0)
 
     def reset(self) -> None:
         """Return all models and memories to their initial values."""
@@ -113,22 +142,23 @@ class StreamCoder:
         self._validity = [self._model(VALIDITY_SIZE) for _ in leads]
         self._residual = [self._model(self._size) for _ in leads]
         self._baseline = [self._model(TREND_SIZE) for _ in leads] if self.sets else []
-        self._loss = [self._model(TREND_SIZE) for _ in leads] if self.sets else []
+        self._loss = [self._model(LEVEL_SIZE) for _ in leads] if self.sets else []
         self._spikes = [[self._model(SPIKES_SIZE) for _ in s.kernels] for s in self.sets]
         self._residual_memory = [make(RESIDUAL_MEMORY, 0) for _ in leads]
         self._baseline_memory = [make(TREND_MEMORY, 0) for _ in leads]
         self._spikes_memory = [[make(SPIKES_MEMORY, 0) for _ in s.kernels] for s in self.sets]
-        self._loss_memory = [make(TREND_MEMORY, 0) for _ in leads]
+        self._loss_memory = [make(LEVEL_MEMORY, 0) for _ in leads]
         for memory in self._loss_memory:
-            restart_trend(memory, FIRST_LOSS)
+            restart_level(memory, FIRST_LOSS)
         self.restart()
         self.run_begins = False  # a reset alone does not begin a run
 
     def restart(self) -> None:
         """A run begins: forget the signal, keep what was learned."""
-        for i, lead in enumerate(self.leads):
-            restart_residual(self._residual_memory[i], lead.baseline)
-            restart_trend(self._baseline_memory[i], lead.baseline)
+        for lead, memory in zip(self.leads, self._residual_memory, strict=False):
+            restart_residual(memory, lead.baseline)
+        for lead, memory in zip(self.leads, self._baseline_memory, strict=False):
+            restart_trend(memory, lead.baseline)
         for memories in self._spikes_memory:
             for memory in memories:
                 restart_spikes(memory)
@@ -147,6 +177,8 @@ class StreamCoder:
 
     def begin_message(self) -> None:
         """Start the coded bytes of a message."""
+        if not len(self._buffer):
+            self._buffer = self.core.octets(MAX_MESSAGE + MARGIN)
         self.core.start_encoder(self._state)
 
     @property
@@ -229,8 +261,10 @@ class StreamCoder:
                 for lead, index in enumerate(block.losses[i]):
                     model, memory = self._loss[lead], self._loss_memory[lead]
                     block.losses[i][lead] = int(
-                        self.core.code_trend(self._state, self._buffer, *model, 0, memory, index)
+                        self.core.code_level(self._state, self._buffer, *model, 0, memory, index)
                     )
+                    if not 0 <= block.losses[i][lead] <= NO_SIGNAL:
+                        self._state[ERROR] = 1
             self._note(STATISTICS, cost)
         self.fresh = self.run_begins = False
 
@@ -247,6 +281,8 @@ class StreamCoder:
             block.baselines[lead][i] = int(
                 self.core.code_trend(self._state, self._buffer, *model, 0, memory, value)
             )
+            if not INT32_MIN <= block.baselines[lead][i] <= INT32_MAX:
+                self._state[ERROR] = 1
 
     def _code_spikes(self, block: Block, lead: int, *, decoding: bool) -> None:
         if decoding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,20 +27,22 @@ def lcg(seed: int) -> Iterator[int]:
         yield state >> 33
 
 
-def beats(n: int, leads: int, seed: int = 1, first: int = 0) -> Samples:
+@cache
+def beats(n: int, leads: int, seed: int = 1) -> Samples:
     """Something like an ECG: slow triangle, narrow peaks at uneven distances, noise."""
     draw = lcg(seed)
     out = np.zeros((n, leads), np.int32)
     for lead in range(leads):
         at, due = 0, 20 + lead
         for t in range(n):
-            wander = abs((first + t + 100 * lead) % 800 - 400) // 8
+            wander = abs((t + 100 * lead) % 800 - 400) // 8
             noise = next(draw) % 5 - 2
             if t == due:
                 at, due = t, t + 60 + next(draw) % 25
             age = t - at
             peak = (0, 60, 190, 310, 150, -80, -40)[age] if at and age < 7 else 0
             out[t, lead] = wander + noise + (peak if lead % 2 == 0 else -peak // 2)
+    out.flags.writeable = False
     return out
 
 

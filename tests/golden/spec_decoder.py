@@ -158,6 +158,19 @@ class Trend:
 
 
 @dataclass
+class Level:
+    """Memory and models of a number that is sent as its distance from a running mean."""
+
+    value: int
+    models: Models = field(default_factory=dict)
+
+    def read(self, bits: Bits) -> int:
+        new = ((self.value + 8) >> 4) + bits.signed(self.models, 0)
+        self.value += (16 * new - self.value) >> 2
+        return new
+
+
+@dataclass
 class Kernel:
     """One kernel of one lead: what is fixed, its models and its memory."""
 
@@ -216,6 +229,7 @@ class Residual:
     slow: int = 64
     e1: int = 0
     e2: int = 0
+    raws: int = 0  # raw blocks so far
 
     def restart(self, baseline: int) -> None:
         self.last = self.before = baseline
@@ -226,6 +240,7 @@ class Residual:
         """Samples of the block; an invalid one stands as the sample before it."""
         raw = bits.adaptive(self.models, 0)
         width = bits.plain(6) + 1 if raw else 0
+        self.raws += raw
         out = []
         for ok in valid:
             if not ok:
@@ -273,7 +288,7 @@ class Lead:
         self.trend = Trend(self.baseline)
         self.bank = [Kernel(med, taps) for med, taps in self.kernels]
         self.residual = Residual(self.baseline, self.baseline)
-        self.loss = Trend(200)
+        self.loss = Level(16 * 200)
 
     def restart(self) -> None:
         self.trend.value, self.trend.change = self.baseline, 0
@@ -464,13 +479,12 @@ def header(content: bytes) -> tuple[int, Stream]:
         sets = []
         for _ in range(fields.varint()):
             scale, step, fixed = fields.byte(), fields.byte(), fields.optional()
-            kernels = []
-            for _ in range(fields.varint()):
-                med, taps, tap = fields.varint(), [], 0
-                for _ in range(fields.varint()):
-                    tap += fields.zigzag()
-                    taps.append(tap)
-                kernels.append((med, taps))
+            sizes = [(fields.varint(), fields.varint()) for _ in range(fields.varint())]
+            bits = Bits(fields.take(fields.varint()))
+            tap, kernels = Trend(0), []
+            for med, count in sizes:
+                tap.value = tap.change = 0
+                kernels.append((med, [tap.read(bits) for _ in range(count)]))
             sets.append((kernels, fixed, 2 * scale - step))
         for lead in leads:
             lead.kernels, lead.fixed, lead.shift = sets[fields.byte()]
@@ -490,6 +504,7 @@ def decode(data: bytes) -> list[Stream]:
             if number in open_streams and repeat:
                 assert begun.position == open_streams[number].position
             else:
+                begun.info["number"] = number
                 open_streams[number] = begun
                 streams.append(begun)
             continue

@@ -85,7 +85,7 @@ def test_streaming_selection_that_is_never_forced(case, decoded):
     """The chain alone is the greedy rule: with a delay beyond the run nothing is forced."""
     chosen = case.kernels.sets[0]
     for batch, (whole, _, _) in zip(case.batches, decoded, strict=True):
-        delay = batch.shape[1] + max(kernel.med for kernel in chosen.kernels)
+        delay = batch.shape[1] + 2 * max(kernel.med for kernel in chosen.kernels)
         chain = new_chain(delay)
         for x, run in zip(batch.astype(np.int64), whole, strict=True):
             for kernel, (positions, amplitudes) in zip(chosen.kernels, run, strict=True):

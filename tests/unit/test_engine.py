@@ -57,7 +57,7 @@ similarities = st.one_of(
 @settings(max_examples=1000)
 @given(similarities, st.integers(1, 12), st.data())
 def test_selection_is_the_reference(s, med, data):
-    max_delay = data.draw(st.one_of(st.just(4 * med), st.integers(med, 5 * med)))
+    max_delay = data.draw(st.one_of(st.just(4 * med), st.integers(2 * med, 5 * med)))
     positions, values = selected(s, med, max_delay, data.draw(st.integers(1, 9)))
     assert positions.tolist() == reference.select(s, med, max_delay).tolist()
     assert values.tolist() == s[positions].tolist()

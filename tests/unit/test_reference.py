@@ -18,6 +18,7 @@ from san_stream.kernels import (
     footprint_offset,
     placed_taps,
 )
+from san_stream.types import Lead
 
 integers = st.lists(st.integers(-9, 9), max_size=60)
 taps_lists = st.lists(st.integers(-9, 9), min_size=1, max_size=12)
@@ -159,7 +160,7 @@ def test_greedy_is_the_repeated_choice_of_the_largest(magnitude, med):
 @given(integers, meds, st.one_of(st.none(), st.integers(0, 60)))
 def test_selected_are_candidates_farther_apart_than_med(values, med, extra):
     s = array(values)
-    kept = reference.select(s, med, None if extra is None else med + extra)
+    kept = reference.select(s, med, None if extra is None else 2 * med + extra)
     assert set(kept.tolist()) <= set(reference.candidates(s).tolist())
     assert (np.diff(kept) > med).all()
     assert len(kept) > 0 or len(reference.candidates(s)) == 0
@@ -168,7 +169,7 @@ def test_selected_are_candidates_farther_apart_than_med(values, med, extra):
 @given(integers, meds)
 def test_a_delay_beyond_the_run_forces_nothing(values, med):
     s = array(values)
-    forced = reference.select(s, med, len(s) + med)
+    forced = reference.select(s, med, len(s) + 2 * med)
     assert forced.tolist() == reference.select(s, med).tolist()
 
 
@@ -180,19 +181,26 @@ def test_an_unforced_rising_train_is_decided_from_its_end():
 
 
 def test_a_forced_decision_is_taken_on_the_chain_as_it_stands():
-    # All but the first are candidates. Record 1 is 4 old at step 5: of 1, 2, 3, 4, 5 greedy
-    # keeps 5 and 2, so 1 is dropped. At step 6 of 2, ..., 6 it keeps 6 and 3: 2 is dropped.
-    # That goes on until the run ends; then greedy keeps 10 and 7 of what is left.
+    # All but the first are candidates. Record 1 is 4 old at step 5: of 1, ..., 5 greedy
+    # keeps 5 and 2, so 2 is kept, and 1, 3, 4 fall. At step 9 it goes the same way with
+    # 5, ..., 9: 6 is kept. The end of the run leaves 9 and 10.
     assert reference.candidates(RISING).tolist() == list(range(1, 11))
-    assert reference.select(RISING, 2, 4).tolist() == [7, 10]
+    assert reference.select(RISING, 2, 4).tolist() == [2, 6, 10]
     # With a delay of 6, at step 7 greedy keeps 7, 4 and 1 of 1, ..., 7: the oldest is kept,
     # and 2 and 3 fall with it. So it goes again with 4 at step 10.
     assert reference.select(RISING, 2, 6).tolist() == [1, 4, 7, 10]
 
 
-def test_a_delay_below_the_distance_is_refused():
-    with pytest.raises(SettingError, match="max_delay 4: must be at least the minimum distance 5"):
-        reference.select(RISING, 5, 4)
+def test_a_growing_oscillation_is_not_lost():
+    """Its records never stop to rise; forced decisions keep one in each `max_delay` at least."""
+    t = np.arange(3600)
+    s = np.round(1e4 * t / 3600 * np.sin(2 * np.pi * t / 36)).astype(np.int64)
+    assert np.diff(reference.select(s, 61, 4 * 61)).max() <= 4 * 61
+
+
+def test_a_delay_below_twice_the_distance_is_refused():
+    with pytest.raises(SettingError, match="max_delay 9: must be at least 2 · med = 10"):
+        reference.select(RISING, 5, 9)
 
 
 # -- runs
@@ -262,6 +270,19 @@ def test_footprints(taps, tie):
     written = placed_taps(kernel, tie)
     assert placed[start : start + len(taps)].tolist() == written.tolist()
     assert np.abs(placed).sum() == np.abs(written).sum()
+
+
+@given(integers, taps_lists, meds, st.integers(0, 8), st.sampled_from([None, 3]))
+def test_sums_stay_within_the_bounds(values, taps, med, step, baseline):
+    chosen = KernelSet((Kernel((*taps, -sum(taps)), med),), 4, step, baseline)
+    lead = Lead("", minimum=-9, maximum=9)
+    x = np.array(values, dtype=np.int32)
+    ((positions, amplitudes),) = reference.encode_run(x, chosen)
+    activation_map = np.zeros(len(x), dtype=np.int64)
+    activation_map[positions] = amplitudes
+    w = np.array(chosen.kernels[0].taps)
+    largest = np.abs(reference.reconstruct(activation_map, w, "adjoint")).max(initial=0)
+    assert largest <= chosen.reconstruction_bound(lead)
 
 
 def test_exact_where_doubles_are_not():

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,12 +28,12 @@ from san_stream.types import Event, Gap, Lead, StreamInfo
 INFO = StreamInfo(Fraction(50), (Lead("a"), Lead("b")))
 
 
-def encoded(blocks: int = 20, *, stream: int = 0, reset: int = 200) -> tuple[list[bytes], np.ndarray]:
+def encoded(blocks: int = 20, *, stream: int = 0) -> tuple[list[bytes], np.ndarray]:
     """Live messages of a random walk, and the samples."""
     info = StreamInfo(INFO.rate, INFO.leads, stream=stream)
     walk = np.random.default_rng(3).integers(-9, 10, size=(50 * blocks, 2)).cumsum(axis=0)
     samples = np.clip(walk, -2000, 2000).astype(np.int32)
-    encoder = Encoder(info, block=50, reset=reset)
+    encoder = Encoder(info, block=50, reset=200)
     messages = []
     for at in range(0, len(samples), 50):
         messages += encoder.push(samples[at : at + 50])
@@ -47,6 +48,14 @@ def receive(connection: socket.socket) -> bytes:
         parts.append(data)
     connection.close()
     return b"".join(parts)
+
+
+def descriptors() -> int:
+    """Open file descriptors of this process, or skip."""
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("no /proc here")
+    return len(list(folder.iterdir()))
 
 
 def until(condition, seconds: float = 10.0) -> None:
@@ -136,7 +145,7 @@ class TestFile:
         finally:
             tmp_path.chmod(0o700)
 
-    @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
     def test_disk_full(self):
         with open_sink("file:/dev/full") as sink, pytest.raises(SinkError, match="No space left"):
             sink.write(b"x")
@@ -153,7 +162,7 @@ class TestFile:
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
             with open_sink(str(path)) as sink:
                 sink.write(b"a" * 700)
-                with pytest.raises(SinkError, match="x.san"):
+                with pytest.raises(SinkError, match=r"x\.san"):
                     sink.write(b"b" * 700)
                 assert path.read_bytes() == b"a" * 700
                 sink.write(b"c" * 300)  # the next one fits
@@ -166,13 +175,11 @@ class TestFile:
             signal.signal(signal.SIGXFSZ, handler)
 
     def test_no_descriptor_stays_open(self, tmp_path):
-        if not os.path.isdir("/proc/self/fd"):
-            pytest.skip("no /proc here")
-        before = len(os.listdir("/proc/self/fd"))
+        before = descriptors()
         for i in range(20):
             with open_sink(str(tmp_path / f"{i}")) as sink:
                 sink.write(b"x")
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert descriptors() == before
 
 
 class TestStdout:
@@ -217,12 +224,17 @@ class TestTcp:
             open_sink(f"tcp://127.0.0.1:{port}")
 
     def test_receiver_goes_away(self):
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            with TcpSink("127.0.0.1", server.getsockname()[1]) as sink:
-                server.accept()[0].close()
-                with pytest.raises(SinkError, match="127.0.0.1"):
-                    for _ in range(1000):
-                        sink.write(b"x" * 65536)
+        def flood(sink):
+            for _ in range(1000):
+                sink.write(b"x" * 65536)
+
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            TcpSink("127.0.0.1", server.getsockname()[1]) as sink,
+        ):
+            server.accept()[0].close()
+            with pytest.raises(SinkError, match=r"tcp://127\.0\.0\.1"):
+                flood(sink)
 
 
 class TestServe:
@@ -271,10 +283,9 @@ class TestServe:
 
     def test_a_slow_client_loses_whole_messages_and_holds_nobody_up(self):
         messages, _ = encoded(8)
-        flood = [messages[2]] * 40000
-        with ServingSink("127.0.0.1", 0, max_queued=20000, close_seconds=0.5) as sink:
+        flood = [messages[2]] * 200_000  # more than the system's own buffers hold
+        with ServingSink("127.0.0.1", 0, max_queued=20000, close_seconds=10) as sink:
             slow = socket.create_connection(sink.address)
-            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             until(lambda: sink.clients == 1)
             begin = time.monotonic()
             for message in flood:
@@ -286,7 +297,7 @@ class TestServe:
             thread = threading.Thread(target=lambda: received.append(receive(slow)))
             thread.start()
         thread.join()
-        assert took < 5
+        assert took < 10
         size = len(messages[2])
         # Every message that came is whole, and those that did not are counted.
         assert len(received[0]) % size == 0
@@ -325,10 +336,8 @@ class TestServe:
                 assert sink.wait_for_client(5)
 
     def test_no_thread_and_no_descriptor_stays(self):
-        if not os.path.isdir("/proc/self/fd"):
-            pytest.skip("no /proc here")
         gc.collect()
-        threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+        before = threading.active_count(), descriptors()
         for _ in range(5):
             with ServingSink("127.0.0.1", 0) as sink, socket.create_connection(sink.address):
                 sink.wait_for_client(5)
@@ -336,8 +345,7 @@ class TestServe:
             sink.close()  # a second time
             with pytest.raises(SinkError, match="is closed"):
                 sink.write(b"x")
-        assert threading.active_count() == threads
-        assert len(os.listdir("/proc/self/fd")) == descriptors
+        assert (threading.active_count(), descriptors()) == before
 
     @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
     def test_beyond_loopback_needs_insecure(self, host):
@@ -348,9 +356,11 @@ class TestServe:
                 assert sink.address[1] > 0
 
     def test_port_taken(self):
-        with ServingSink("127.0.0.1", 0) as sink:
-            with pytest.raises(SinkError, match=f"{sink.address[1]}.*in use"):
-                ServingSink(*sink.address)
+        with (
+            ServingSink("127.0.0.1", 0) as sink,
+            pytest.raises(SinkError, match=f"{sink.address[1]}.*in use"),
+        ):
+            ServingSink(*sink.address)
 
 
 class TestCatchUp:
@@ -419,5 +429,5 @@ class TestAddresses:
             open_sink(url)
 
     def test_host_that_does_not_exist(self):
-        with pytest.raises(SinkError, match="nowhere.invalid"):
+        with pytest.raises(SinkError, match=r"nowhere\.invalid"):
             open_sink("tcp-listen://nowhere.invalid:1")

@@ -338,7 +338,7 @@ class TestRefusals:
         assert "\n" not in str(caught.value)
 
     def test_missing_record(self, tmp_path):
-        with pytest.raises(SourceError, match="no header file 'gone.hea'"):
+        with pytest.raises(SourceError, match=r"no header file 'gone\.hea'"):
             open_source(str(tmp_path / "gone"))
 
     def test_binary_header(self, tmp_path):

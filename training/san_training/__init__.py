@@ -9,12 +9,12 @@ if find_spec("torch") is None:
 
 from san_training.activations import ACTIVATIONS, activate
 from san_training.data import Recording, read_recording
-from san_training.fit import Epoch, FitResult, FitSettings, fit
+from san_training.fitting import Epoch, FitResult, FitSettings, fit
 from san_training.init import INITS
 from san_training.model import Reconstruction, SAN1d
 from san_training.paper import PaperResult, run_paper_protocol
 from san_training.quality import ModelQuality
-from san_training.quantise import QuantisationReport, quantise
+from san_training.quantising import QuantisationReport, quantise
 from san_training.train import TrainSettings, train_model
 
 __all__ = [

@@ -95,9 +95,13 @@ def read_recording(
     header = _header(path)
     names: list[str] = list(header.sig_name)
     rate = Fraction(header.fs).limit_denominator(2**31 - 1)
-    channels = [_channel(path, names, lead) for lead in (names if leads is None else leads)]
-    if not channels:
-        raise SourceError(f"record {path}: no lead was asked for")
+    if leads is None:
+        channels = list(range(len(names)))
+    else:
+        channels = [_channel(path, names, lead) for lead in leads]
+    if not channels or len(set(channels)) < len(channels):
+        what = "no lead" if not channels else f"a lead of {', '.join(leads or ())} twice"
+        raise SourceError(f"record {path}: was asked for {what}")
     for i in channels:
         if header.samps_per_frame[i] != 1:
             raise SourceError(

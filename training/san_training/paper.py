@@ -9,7 +9,7 @@ import numpy as np
 
 from san_stream.errors import SourceError
 from san_training.data import read_first_signal
-from san_training.fit import FitSettings, fit
+from san_training.fitting import FitSettings, fit
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from san_training.activations import Activation
-    from san_training.fit import FitResult
+    from san_training.fitting import FitResult
     from san_training.init import Init
     from san_training.progress import ProgressCallback
     from san_training.quality import ModelQuality
@@ -69,15 +69,15 @@ def paper_windows(
     """
     count = TRAINING + VALIDATION + TEST
     windows = read_first_signal(record, count * WINDOW).reshape(count, WINDOW)
-    spread = windows.std(axis=1, keepdims=True)
-    for i, value in enumerate(spread[:, 0]):
-        # A missing sample makes the deviation NaN, which is not above 0 either.
-        if not value > 0:
+    for i, window in enumerate(windows):
+        # A missing sample makes both NaN, and neither is above the other.
+        if not window.max() > window.min():
             raise SourceError(
                 f"record {record}: window {i} (samples {i * WINDOW} to {(i + 1) * WINDOW - 1}) "
                 "is constant or misses samples"
             )
-    scored = (windows - windows.mean(axis=1, keepdims=True)) / spread
+    centred = windows - windows.mean(axis=1, keepdims=True)
+    scored = centred / windows.std(axis=1, keepdims=True)
     training, validation, test = np.split(scored, [TRAINING, TRAINING + VALIDATION])
     return training, validation, test
 

@@ -10,10 +10,10 @@ import numpy as np
 from san_stream.errors import SettingError, SourceError
 from san_stream.kernels import MAX_TAPS, Kernels
 from san_training.data import cut_windows, read_recording
-from san_training.fit import FitSettings, fit
+from san_training.fitting import FitSettings, fit
 from san_training.integer import baselines, evaluate_set
 from san_training.progress import progress
-from san_training.quantise import STEP_COST, TAP_BITS, QuantisationReport, quantise
+from san_training.quantising import STEP_COST, TAP_BITS, QuantisationReport, quantise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from san_stream.kernels import KernelSet, Tie
     from san_training.data import Recording
-    from san_training.fit import FitResult
+    from san_training.fitting import FitResult
     from san_training.init import Init
     from san_training.progress import ProgressCallback
 

@@ -123,4 +123,4 @@ def _cuda() -> str:
         from numba import cuda
     except ImportError as error:
         return f"no ({error})"
-    return "yes" if cuda.is_available() else "no"
+    return "yes" if cuda.is_available() else "no"  # type: ignore[no-untyped-call]

@@ -50,22 +50,24 @@ def command(
     if out == "-" and as_json:
         raise SettingError("--json and output '-' both want standard output")
     profile = make_profile(options.pop("profile"), options.pop("model"))
-    with open_source(
-        record,
-        channels=channel_list(channels),
-        start=start,
-        duration=duration,
-        annotator=annotator,
-    ) as source:
-        with progress(record, signal_seconds(source), quiet=quiet) as update:
-            summary = run(
-                source,
-                profile,
-                [out if out == "-" else f"file:{out}"],
-                settings=make_settings(**options, live=False),
-                force=force,
-                progress=update,
-            )
+    with (
+        open_source(
+            record,
+            channels=channel_list(channels),
+            start=start,
+            duration=duration,
+            annotator=annotator,
+        ) as source,
+        progress(record, signal_seconds(source), quiet=quiet) as update,
+    ):
+        summary = run(
+            source,
+            profile,
+            [out if out == "-" else f"file:{out}"],
+            settings=make_settings(**options, live=False),
+            force=force,
+            progress=update,
+        )
     report(summary, f"{record} -> {out}", as_json=as_json, quiet=quiet, aside=out == "-")
     return summary.interrupted
 

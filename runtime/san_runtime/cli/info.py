@@ -53,19 +53,19 @@ def _print_stream(stream: dict[str, Any]) -> None:
     begin = f", from {stream['origin']}" if stream["origin"] else ""
     say(f"{name}: {clock(stream['seconds'])} at {stream['rate']:g} Hz{begin}")
     rows = [["lead", "unit", "gain", "baseline", "ADC bits", "valid samples", "lowest", "highest"]]
-    for lead in stream["leads"]:
-        rows.append(
-            [
-                lead["name"],
-                lead["unit"],
-                f"{lead['gain']:g}",
-                str(lead["baseline"]),
-                str(lead["bits"]),
-                f"{lead['valid_samples']:,}",
-                "-" if lead["minimum"] is None else str(lead["minimum"]),
-                "-" if lead["maximum"] is None else str(lead["maximum"]),
-            ]
-        )
+    rows.extend(
+        [
+            lead["name"],
+            lead["unit"],
+            f"{lead['gain']:g}",
+            str(lead["baseline"]),
+            str(lead["bits"]),
+            f"{lead['valid_samples']:,}",
+            "-" if lead["minimum"] is None else str(lead["minimum"]),
+            "-" if lead["maximum"] is None else str(lead["maximum"]),
+        ]
+        for lead in stream["leads"]
+    )
     for line in table(rows):
         say(f"  {line}")
     what = profile["name"]

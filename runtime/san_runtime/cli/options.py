@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Decorated = Any
 
 
-class Number(click.ParamType):
+class Number(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
     """A finite number, at least `low` (above it where `above`)."""
 
     name = "number"

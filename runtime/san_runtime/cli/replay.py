@@ -89,26 +89,28 @@ def command(
             host, port = sink.address
             note(f"listening on tcp://{f'[{host}]' if ':' in host else host}:{port}")
 
-    with open_source(
-        record,
-        speed="max" if isinstance(speed, str) else speed,
-        repeat=repeat,
-        channels=channel_list(channels),
-        start=start,
-        duration=duration,
-        annotator=annotator,
-    ) as source:
-        with progress(record, signal_seconds(source, repeat), quiet=quiet) as update:
-            summary = run(
-                source,
-                profile,
-                urls,
-                settings=make_settings(**options, live=True if live else None),
-                force=force,
-                insecure=insecure,
-                wait=wait,
-                progress=update,
-                opened=opened,
-            )
+    with (
+        open_source(
+            record,
+            speed="max" if isinstance(speed, str) else speed,
+            repeat=repeat,
+            channels=channel_list(channels),
+            start=start,
+            duration=duration,
+            annotator=annotator,
+        ) as source,
+        progress(record, signal_seconds(source, repeat), quiet=quiet) as update,
+    ):
+        summary = run(
+            source,
+            profile,
+            urls,
+            settings=make_settings(**options, live=True if live else None),
+            force=force,
+            insecure=insecure,
+            wait=wait,
+            progress=update,
+            opened=opened,
+        )
     report(summary, f"{record} -> {', '.join(urls)}", as_json=as_json, quiet=quiet, aside=aside)
     return summary.interrupted

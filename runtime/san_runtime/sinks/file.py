@@ -8,12 +8,9 @@ import os
 import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from san_stream.errors import SinkError
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 
 class FileSink:
@@ -101,12 +98,7 @@ class FileSink:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def _flags(self) -> int:

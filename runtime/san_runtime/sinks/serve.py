@@ -226,6 +226,9 @@ class ServingSink:
     def _drop(self, selector: selectors.BaseSelector, descriptor: int) -> None:
         with self._changed:
             client = self._clients.pop(descriptor)
+            if self._closing:  # it did not take them in time; before, it left by itself
+                client.dropped += len(client.queue)
+                self.dropped += len(client.queue)
         selector.unregister(descriptor)
         with contextlib.suppress(OSError):
             client.socket.shutdown(socket.SHUT_WR)

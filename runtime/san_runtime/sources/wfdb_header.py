@@ -151,9 +151,7 @@ def _parse(record: Path, where: str, lines: list[tuple[int, str]]) -> WfdbHeader
     origin = _origin(line, fields[4], fields[5]) if len(fields) > 5 else None
     if len(lines) - 1 != count:
         raise SourceError(f"{line}: {count} signals, but {len(lines) - 1} signal lines follow")
-    signals = tuple(
-        _signal(f"{where}, line {n}", text, i) for i, (n, text) in enumerate(lines[1:])
-    )
+    signals = tuple(_signal(f"{where}, line {n}", text, i) for i, (n, text) in enumerate(lines[1:]))
     _check_files(where, signals)
     return WfdbHeader(record, rate, frames, origin, signals)
 
@@ -173,7 +171,7 @@ def _integer(line: str, what: str, text: str, low: int, high: int) -> int:
 
 
 def _rate(line: str, text: str) -> Fraction:
-    value = text.split("/")[0].split("(")[0]
+    value = text.partition("/")[0].partition("(")[0]
     try:
         rate = Fraction(value)
     except (ValueError, ZeroDivisionError):

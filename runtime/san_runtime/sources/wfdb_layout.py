@@ -118,11 +118,14 @@ def frame_range(
     return first, last
 
 
-def form_streams(header: WfdbHeader, chosen: tuple[int, ...], first: int) -> tuple[RecordStream, ...]:
+def form_streams(
+    header: WfdbHeader, chosen: tuple[int, ...], first: int
+) -> tuple[RecordStream, ...]:
+    """Group signals by their samples a frame; `first` is the frame that becomes sample 0."""
     origin = header.origin
     if origin is not None:
         origin += timedelta(microseconds=round(first * 10**6 / header.rate))
-    streams = []
+    streams: list[RecordStream] = []
     for per_frame in dict.fromkeys(header.signals[c].per_frame for c in chosen):
         channels = tuple(c for c in chosen if header.signals[c].per_frame == per_frame)
         try:

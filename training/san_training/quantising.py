@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from san_training.fit import FitResult
+    from san_training.fitting import FitResult
 
 TAP_BITS = 12
 """12 bits move 0 to 0.35 % of the spikes of ECG and EEG, 8 bits up to 2.8 %."""

@@ -1,0 +1,169 @@
+"""The product's decoder and one written from docs/format.md alone read the same from every file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from san_stream import Decoder, Lossless, Spikes
+from san_stream.loss import loss_value
+from san_stream.profiles import Profile
+from san_stream.types import Chunk, Event, Gap, Lead, Signal, StreamInfo
+from tests.golden import signals, spec_decoder
+
+PROFILES: dict[str, Profile] = {
+    "lossless": Lossless(),
+    "spikes": Spikes(signals.zero_sum_kernels()),
+    "spikes-convolution": Spikes(signals.zero_sum_kernels("convolution")),
+    "fixed-baseline": Spikes(signals.fixed_kernels()),
+    "fixed-baseline-convolution": Spikes(signals.fixed_kernels("convolution")),
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "live": {"block": 64, "window": 100, "reset": 640},
+    "packed": {"block": 64, "window": 100, "reset": 640, "pack": 400},
+    "odd": {"block": 33, "window": 16, "reset": 99, "pack": 200},
+    "single": {"block": 1, "window": 17, "reset": 300, "pack": 50},
+    "long": {"block": 700, "window": 50, "reset": 700},
+}
+
+
+def items(leads: int) -> list[Any]:
+    """Two runs of beats, gaps between and behind, invalid samples, events."""
+    x = signals.beats(1300, leads)
+    valid = signals.invalid_where(
+        x.shape,
+        lambda t, lead: (
+            (300 <= t < 340 and lead == 0) or 500 <= t < 700 or (t > 900 and t % 97 < 3)
+        ),
+    )
+    return [
+        Chunk(7, x[:400], valid[:400]),
+        Gap(407, 50, "disconnected"),
+        Event(400, "N"),
+        Event(900, "V", leads - 1, -3, 4, 5, "hé"),
+        Chunk(457, x[400:], valid[400:]),
+        Gap(1357, 1),
+        Gap(1358, 3000, "off"),
+        Chunk(4358, x[:20], valid[:20]),
+    ]
+
+
+def agree(data: bytes) -> tuple[list[spec_decoder.Stream], Decoder]:
+    """Decode with both; every sample, gap, event, window and spike count must agree."""
+    expected = spec_decoder.decode(data)
+    decoder = Decoder()
+    got = decoder.push(data) + decoder.close()
+    assert not [notice for signal in got for notice in signal.notices]
+    for stream in expected:
+        number = stream.info["number"]
+        compare(stream, [signal for signal in got if signal.stream == number])
+        assert stream.ended
+        assert decoder.streams[int(str(number))].digest_ok is True
+    return expected, decoder
+
+
+def compare(stream: spec_decoder.Stream, got: list[Signal]) -> None:
+    rows = np.concatenate([signal.digital for signal in got])
+    valid = np.concatenate([signal.valid for signal in got])
+    where = [signal.first_sample + i for signal in got for i in range(len(signal))]
+    assert where == stream.positions
+    np.testing.assert_array_equal(rows, np.array(stream.samples))
+    np.testing.assert_array_equal(valid, np.array(stream.valid, dtype=bool))
+    gaps = [(gap.first, gap.count, gap.reason) for signal in got for gap in signal.gaps]
+    assert gaps == stream.gaps
+    events = [
+        (e.sample, e.lead, e.symbol, e.subtype, e.num, e.duration, e.text)
+        for signal in got
+        for e in signal.events
+    ]
+    assert events == stream.events
+    counts = Counter((at // stream.window, lead) for at, lead, _, _ in stream.spikes)
+    windows = [window for signal in got for window in signal.windows if any(window.valid)]
+    for window in windows:
+        sent = stream.losses.get(window.first_sample, [0] * len(stream.leads))
+        losses = [loss_value(x) if n else None for x, n in zip(sent, window.valid, strict=True)]
+        assert list(window.losses) == losses
+        for lead, number in enumerate(window.spikes):
+            assert number == counts[window.index, lead]
+    held = {p // stream.window for p, ok in zip(where, stream.valid, strict=True) if any(ok)}
+    assert [window.index for window in windows] == sorted(held)
+
+
+@pytest.mark.parametrize(("profile", "options"), list(product(PROFILES, OPTIONS)))
+@pytest.mark.parametrize("leads", [1, 3])
+def test_both_decoders_agree(profile: str, options: str, leads: int) -> None:
+    limits = {} if profile == "lossless" else {"minimum": -300, "maximum": 280, "invalid": -999}
+    info = signals.stream_info(leads, baseline=3, **limits)
+    x = [
+        Chunk(i.first_sample, i.samples.clip(-300, 280), i.valid) if isinstance(i, Chunk) else i
+        for i in items(leads)
+    ]
+    streams, _ = agree(signals.encode(x, info, PROFILES[profile], **OPTIONS[options]))
+    assert len(streams[0].gaps) == 3
+    assert len(streams[0].events) == 2
+    assert len(streams[0].samples) == 1320
+    assert bool(streams[0].spikes) == (profile != "lossless")
+
+
+def test_extremes_and_raw_blocks() -> None:
+    info = signals.stream_info(3)
+    parts = [signals.extremes(300, 3), signals.beats(100, 3), signals.noise(300, 3, bits=32)]
+    streams, decoder = agree(signals.encode(parts, info, Lossless(), block=50))
+    np.testing.assert_array_equal(streams[0].samples, np.concatenate(parts))
+    assert sum(lead.residual.raws for lead in streams[0].leads) > 10
+    assert decoder.counters.damaged_bytes == 0
+
+
+def test_clipping_to_the_declared_range() -> None:
+    """Kernels overshoot a signal that was clipped: what leaves the lead's range is clipped too."""
+    info = signals.stream_info(1, minimum=-40, maximum=60)
+    x = signals.beats(900, 1).clip(-40, 60)
+    streams, _ = agree(signals.encode([x], info, PROFILES["spikes"], block=64))
+    values = [row[0] for row in streams[0].samples]
+    assert (min(values), max(values)) == (-40, 60)
+    assert values.count(60) > 20
+
+
+def test_messages_of_several_frames() -> None:
+    info = signals.stream_info(3)
+    data = signals.encode([signals.noise(2500, 3, bits=32)], info, Lossless(), block=2500)
+    assert sum(1 for m in spec_decoder.messages(data) if len(m[4]) > 3 * 4096) == 1
+    agree(data)
+
+
+def test_two_streams_in_one_file() -> None:
+    fast = signals.stream_info(2, 100, stream=0, minimum=-500, maximum=500)
+    slow = signals.stream_info(1, 10, stream=9)
+    a = signals.encode_messages(items(2), fast, PROFILES["spikes"], block=64)
+    b = signals.encode_messages([signals.beats(500, 1)], slow, Lossless(), block=20)
+    mixed = [part for pair in zip(a, b, strict=False) for part in pair]
+    rest = a[len(b) :] + b[len(a) :]
+    streams, _ = agree(b"".join(mixed + rest))
+    assert [stream.info["number"] for stream in streams] == [0, 9]
+
+
+def test_header_is_repeated_after_an_hour() -> None:
+    info = signals.stream_info(1, rate=1)
+    data = signals.encode([signals.beats(7300, 1)], info, Lossless(), block=32)
+    headers = [m for m in spec_decoder.messages(data) if m[0] == spec_decoder.HEADER]
+    assert [content[4] for *_, content in headers] == [0, 1, 1]
+    agree(data)
+
+
+def test_header_fields() -> None:
+    from datetime import UTC, datetime
+
+    lead = Lead("MLII ∆", "µV", -0.005, -12, 11, -1024, 1023, -2048)
+    info = StreamInfo(360, (lead,), datetime(1999, 12, 31, 23, 59, 59, 250000, UTC), 200)
+    streams, _ = agree(signals.encode([signals.beats(50, 1)], info, Lossless(), window=20))
+    (stream,) = streams
+    told = stream.leads[0]
+    assert (told.name, told.unit, told.gain, told.baseline) == ("MLII ∆", "µV", -0.005, -12)
+    assert (told.bits, told.minimum, told.maximum, told.invalid) == (11, -1024, 1023, -2048)
+    assert stream.info["rate"] == (360, 1)
+    assert stream.info["origin"] == 946684799250000
+    assert (stream.window, stream.block) == (20, 360)

@@ -1,0 +1,112 @@
+"""Every shared recording through the whole path: lossless, equal to the integer.
+
+The default run takes the first minute of each; the long run takes all of it.
+"""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wfdb
+
+from san_runtime.compiled import compiled_core
+from san_runtime.encoder import Encoder
+from san_runtime.sources import open_source
+from san_stream import Chunk, Decoder, Lead, Lossless, StreamInfo
+
+
+def recordings() -> list[str]:
+    """Names of all WFDB records below SAN_STREAM_DATA; one that skips where it is unset."""
+    root = os.environ.get("SAN_STREAM_DATA")
+    if not root:
+        return ["none"]
+    headers = sorted(Path(root).rglob("*.hea"))
+    return [str(path.relative_to(root).with_suffix("")) for path in headers]
+
+
+def columns(record: Path, seconds: float | None) -> list[np.ndarray]:
+    """Digital samples of each signal, by wfdb itself."""
+    header = wfdb.rdheader(str(record))
+    stop = None if seconds is None else min(int(seconds * header.fs), header.sig_len)
+    read = wfdb.rdrecord(str(record), physical=False, smooth_frames=False, sampto=stop)
+    return [np.asarray(signal) for signal in read.e_d_signal]
+
+
+def round_trip(record: Path, seconds: float | None) -> tuple[list[np.ndarray], int]:
+    """Decoded columns of all leads in the source's order, and the size of the file."""
+    encoders: dict[int, Encoder] = {}
+    data: list[bytes] = []
+    with open_source(f"wfdb:{record}", duration=seconds) as source:
+        for info in source.infos:
+            encoders[info.stream] = Encoder(info, Lossless(), pack=Encoder.file_pack(info))
+        for item in source:
+            data += encoders[item.stream].push(item)
+    for encoder in encoders.values():
+        data += encoder.close()
+    file = b"".join(data)
+    decoder = Decoder(compiled_core())
+    signals = decoder.push(file) + decoder.close()
+    assert all(stream.digest_ok for stream in decoder.streams.values())
+    parts = {number: [s.digital for s in signals if s.stream == number] for number in encoders}
+    decoded = []
+    for number in sorted(parts):
+        rows = np.concatenate(parts[number])
+        decoded += [rows[:, i] for i in range(rows.shape[1])]
+    windows = [w for s in signals for w in s.windows]
+    assert sum(w.bits for w in windows) == 8 * len(file)
+    assert sum(decoder.counters.bits.values()) == 8 * len(file)
+    return decoded, len(file)
+
+
+def check(record: Path, seconds: float | None) -> None:
+    expected = columns(record, seconds)
+    decoded, _ = round_trip(record, seconds)
+    unmatched = [column.tobytes() for column in (c.astype(np.int32) for c in expected)]
+    assert sorted(c.tobytes() for c in decoded) == sorted(unmatched)
+
+
+@pytest.mark.parametrize("name", recordings())
+def test_the_first_minute_is_decoded_equal(data_root: Path, name: str) -> None:
+    check(data_root / name, 60)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", recordings())
+def test_the_whole_record_is_decoded_equal(data_root: Path, name: str) -> None:
+    check(data_root / name, None)
+
+
+def test_bonn_segments_are_decoded_equal(data_root: Path) -> None:
+    arrays = np.load(data_root / "bonn" / "bonn_int16.npz")
+    for name in arrays.files:
+        segments = arrays[name][:10].astype(np.int32).T.copy()
+        info = StreamInfo(
+            Fraction(17361, 100), tuple(_lead(str(i)) for i in range(segments.shape[1]))
+        )
+        encoder = Encoder(info, Lossless())
+        file = b"".join(encoder.push(Chunk(0, segments)) + encoder.close())
+        decoder = Decoder(compiled_core())
+        rows = np.concatenate([s.digital for s in decoder.push(file)])
+        assert np.array_equal(rows, segments)
+        assert decoder.streams[0].digest_ok
+
+
+def test_64_channel_eeg_is_decoded_equal(data_root: Path) -> None:
+    edfio = pytest.importorskip("edfio")
+    edf = edfio.read_edf(data_root / "eegmmidb" / "S001R02.edf")
+    samples = np.stack([signal.digital for signal in edf.signals], axis=1).astype(np.int32)
+    info = StreamInfo(Fraction(160), tuple(_lead(signal.label) for signal in edf.signals))
+    encoder = Encoder(info, Lossless(), pack=Encoder.file_pack(info))
+    file = b"".join(encoder.push(samples) + encoder.close())
+    decoder = Decoder(compiled_core())
+    rows = np.concatenate([s.digital for s in decoder.push(file)])
+    assert np.array_equal(rows, samples)
+    assert decoder.streams[0].digest_ok
+
+
+def _lead(name: str) -> Lead:
+    return Lead(name, "uV", 1.0, 0)

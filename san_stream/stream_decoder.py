@@ -141,7 +141,8 @@ class StreamDecoder:
     def _skip_to(self, first: int) -> None:
         """The next message begins behind what was expected: messages are missing."""
         if first > self.position:
-            self._miss(first, LOST if self.started else JOINING)
+            joining = self.header.repeat and not self.started
+            self._miss(first, JOINING if joining else LOST)
             self._synced = False
 
     def lose_sync(self, why: str) -> None:

@@ -1,5 +1,6 @@
-# ruff: noqa: INP001 - a script of the tree; it is in no package and in no wheel
 """Makes what `san-stream demo` carries: a minute of ECG, and kernels trained on another part.
+
+::
 
     python training/make_demo_data.py mitdb/100 runtime/san_runtime/demo_data
 

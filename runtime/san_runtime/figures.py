@@ -149,9 +149,7 @@ def _rate_figures(original: NDArray[np.int32], codings: Sequence[Coded]) -> list
             "Rate",
             "bits per sample",
             "8 · all bytes of the stream / (samples · leads)",
-            tuple(
-                number(metrics.bits_per_sample(c.all_bits, original.size), 3) for c in codings
-            ),
+            tuple(number(metrics.bits_per_sample(c.all_bits, original.size), 3) for c in codings),
             brief=True,
         ),
         Figure(
@@ -159,8 +157,7 @@ def _rate_figures(original: NDArray[np.int32], codings: Sequence[Coded]) -> list
             "bits per sample, signal bytes alone",
             "8 · signal bytes / (samples · leads)",
             tuple(
-                number(metrics.bits_per_sample(c.bits["signal"], original.size), 3)
-                for c in codings
+                number(metrics.bits_per_sample(c.bits["signal"], original.size), 3) for c in codings
             ),
             brief=True,
         ),
@@ -193,33 +190,31 @@ def _rate_figures(original: NDArray[np.int32], codings: Sequence[Coded]) -> list
 
 
 def _distortion_figures(original: NDArray[np.int32], codings: Sequence[Coded]) -> list[Figure]:
-    rows = []
-    for i, lead in enumerate(codings[0].info.leads):
-        for measure in MEASURES:
-            rows.append(
-                Figure(
-                    f"Distortion, {lead.name}",
-                    measure.name.format(unit=lead.unit, zero=lead.baseline),
-                    measure.definition.format(unit=lead.unit, zero=lead.baseline),
-                    tuple(
-                        number(
-                            measure.compute(original[:, i], c.digital[:, i], c.valid[:, i], lead),
-                            measure.digits,
-                        )
-                        for c in codings
-                    ),
-                    brief=measure.brief,
+    return [
+        Figure(
+            f"Distortion, {lead.name}",
+            measure.name.format(unit=lead.unit, zero=lead.baseline),
+            measure.definition.format(unit=lead.unit, zero=lead.baseline),
+            tuple(
+                number(
+                    measure.compute(original[:, i], c.digital[:, i], c.valid[:, i], lead),
+                    measure.digits,
                 )
-            )
-    return rows
+                for c in codings
+            ),
+            brief=measure.brief,
+        )
+        for i, lead in enumerate(codings[0].info.leads)
+        for measure in MEASURES
+    ]
 
 
 def _window_figures(codings: Sequence[Coded]) -> list[Figure]:
     length = codings[0].windows[0].length if codings[0].windows else 0
     group = f"Windows of {length:,} samples"
     names = [
-        ("φ", "phi", "mean of √(CR⁻¹² + L̃²), CR⁻¹ = (W + 2A) / n: W taps, A spikes, n samples"),
-        ("φ_bits", "phi_bits", "mean of √(CR⁻¹² + L̃²), CR⁻¹ = bits on the wire / raw bits"),
+        ("φ", "phi", "mean of √((CR⁻¹)² + L̃²), CR⁻¹ = (W + 2A) / n: W taps, A spikes, n samples"),
+        ("φ_bits", "phi_bits", "mean of √((CR⁻¹)² + L̃²), CR⁻¹ = bits on the wire / raw bits"),
         ("L̃", "loss", "mean of Σ|x − x̂| / Σ|x − b|, b the baseline that was sent"),
     ]
     return [

@@ -10,7 +10,7 @@ from san_runtime.interrupt import Interrupt
 from san_runtime.sinks import is_live, open_sink
 from san_runtime.sinks.file import FileSink
 from san_runtime.sinks.serve import ServingSink
-from san_stream.errors import SettingError, SinkError
+from san_stream.errors import SanStreamError, SettingError, SinkError
 from san_stream.types import Chunk
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def run(
     force: bool = False,
     insecure: bool = False,
     wait: bool = False,
+    keep: bool = True,
     progress: Callable[[float], object] | None = None,
     opened: Callable[[str, Sink], object] | None = None,
 ) -> Summary:
@@ -167,6 +168,7 @@ def run(
         force: replace existing files.
         insecure: serve beyond the loopback address.
         wait: do not start before each serving sink has a client.
+        keep: leave what a file holds where an error ends the run; else remove it.
         progress: called with the signal seconds done.
         opened: called with URL and sink when a sink is open.
 
@@ -188,20 +190,30 @@ def run(
             if opened is not None:
                 opened(url, sink)
         try:
-            if wait:
-                with interrupt.raising():
-                    for sink in sinks:
-                        if isinstance(sink, ServingSink):
-                            sink.wait_for_client()
-            _pump(source, encoders, sinks, summary, interrupt, progress)
-        except KeyboardInterrupt:
-            if interrupt.number is None:
-                raise
-        for stream in summary.streams:
-            _send(encoders[stream.info.stream].close(), sinks, stream)
+            try:
+                if wait:
+                    _wait(sinks, interrupt)
+                _pump(source, encoders, sinks, summary, interrupt, progress)
+            except KeyboardInterrupt:
+                if interrupt.number is None:
+                    raise
+            for stream in summary.streams:
+                _send(encoders[stream.info.stream].close(), sinks, stream)
+        except (SanStreamError, OSError):
+            for sink in sinks:
+                if isinstance(sink, FileSink) and not keep:
+                    sink.discard()
+            raise
         summary.interrupted = interrupt.status
     summary.dropped = sum(sink.dropped for sink in sinks if isinstance(sink, ServingSink))
     return summary
+
+
+def _wait(sinks: list[Sink], interrupt: Interrupt) -> None:
+    with interrupt.raising():
+        for sink in sinks:
+            if isinstance(sink, ServingSink):
+                sink.wait_for_client()
 
 
 def _pump(

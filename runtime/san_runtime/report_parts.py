@@ -28,7 +28,7 @@ def tiles(original: NDArray[np.int32], coded: Coded) -> str:
     """The three figures that say most of one coding."""
     raw = len(original) * coded.info.raw_bits
     big = [
-        (number(metrics.compression_ratio(raw, coded.all_bits), 1), "times smaller than raw ADC"),
+        (number(metrics.compression_ratio(raw, coded.all_bits), 1) + "×", "smaller than raw"),
         (number(metrics.bits_per_sample(coded.all_bits, original.size), 2), "bits per sample"),
     ]
     if coded.kernels:
@@ -39,7 +39,7 @@ def tiles(original: NDArray[np.int32], coded: Coded) -> str:
         big.append((f"{100 * equal:.4g} %", "of the samples equal"))
         big.append((number(coded.mean("phi_bits"), 2), "mean φ_bits"))
     items = "".join(
-        f'<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>' for value, name in big
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for value, name in big
     )
     about = escape(ABOUT.get(coded.profile, ""))
     return (
@@ -51,10 +51,8 @@ def tiles(original: NDArray[np.int32], coded: Coded) -> str:
 def figures_table(figures: Sequence[Figure], names: Sequence[str]) -> str:
     """The table of figures, one body a group."""
     head = "".join(f'<th scope="col" class="n">{escape(name)}</th>' for name in names)
-    out = [
-        '<table class="figures"><thead><tr><th scope="col">figure and its definition</th>'
-        f"{head}</tr></thead>"
-    ]
+    first = '<th scope="col">figure and its definition</th>'
+    out = [f'<table class="figures"><thead><tr>{first}{head}</tr></thead>']
     group = None
     for row in figures:
         if row.group != group:
@@ -101,7 +99,7 @@ def windows_table(coded: Coded) -> str:
 def bytes_section(original: NDArray[np.int32], codings: Sequence[Coded]) -> str:
     """Bars: sizes beside the raw one, and what each coding's bytes are spent on."""
     raw = len(original) * codings[0].info.raw_bits / 8
-    sizes = [("raw, at the ADC's resolution", raw)]
+    sizes = [("raw ADC bits", raw)]
     sizes += [(coded.profile, coded.all_bits / 8) for coded in codings]
     largest = max(size for _, size in sizes)
     bars = "".join(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from san_runtime.coded import Coded
 
 WIDTH, HEIGHT = 460, 270
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 14, 40
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 14, 38
 
 
 def nice_ticks(low: float, high: float, most: int) -> list[float]:
@@ -114,7 +114,10 @@ def kernel_chart(coded: Coded, lead: int) -> str:
     for i, (kernel, points) in enumerate(zip(group.kernels, curves, strict=True)):
         chart.path(points, f"kernel k{i % 4}")
         spans = (
-            (len(kernel.taps), f"{len(kernel.taps)} taps = {1000 * len(kernel.taps) / rate:.0f} ms"),
+            (
+                len(kernel.taps),
+                f"{len(kernel.taps)} taps = {1000 * len(kernel.taps) / rate:.0f} ms",
+            ),
             (kernel.med, f"med = {kernel.med} samples = {1000 * kernel.med / rate:.0f} ms"),
         )
         for row, (samples, text) in enumerate(spans):
@@ -154,7 +157,7 @@ def window_chart(coded: Coded) -> str:
         (coded.first_sample + len(coded.digital)) / rate,
     )
     chart = Chart((first, last), (0, 1.08 * high or 1), top=TOP + 18)
-    chart.axes("s", "", nice_ticks(first, last, 6))
+    chart.axes("time, s", "", nice_ticks(first, last, 6))
     at = float(LEFT)
     for key, text, values in series:
         piece: list[tuple[float, float]] = []
@@ -168,16 +171,17 @@ def window_chart(coded: Coded) -> str:
                 piece = []
         if piece:
             chart.path(piece, f"series s-{key}")
-        mean = f"{text}  mean {number(coded.mean(key))}"
+        mean = f"{text} {number(coded.mean(key))}"
         chart.line(at, TOP, at + 18, TOP, f"series s-{key}")
         chart.text(at + 23, TOP + 4, mean, "label")
-        at += 128
+        at += 48 + 8 * len(mean)
     label = f"{coded.profile}: " + ", ".join(
         f"{text} mean {number(coded.mean(key))}" for key, text, _ in series
     )
     return (
         f"<figure><figcaption><b>{escape(coded.profile)}</b>, windows of "
-        f"{windows[0].length:,} samples</figcaption>{chart.svg(label)}</figure>"
+        f"{windows[0].length:,} samples; the numbers are means</figcaption>"
+        f"{chart.svg(label)}</figure>"
     )
 
 

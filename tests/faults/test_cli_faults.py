@@ -151,9 +151,7 @@ class TestModels:
         return refused(capsys, folder, "encode", "rec", "out.san", "--model", "model.json")
 
     def test_other_rate(self, folder, capsys):
-        assert "model is for 360 Hz, the source has 100 Hz" in self.encode(
-            capsys, folder, rate=360
-        )
+        assert "model is for 360 Hz, the source has 100 Hz" in self.encode(capsys, folder, rate=360)
 
     def test_other_unit(self, folder, capsys):
         line = self.encode(capsys, folder, unit="uV")
@@ -275,6 +273,14 @@ class TestOutputs:
         done = process("verify", "out.san", "--json")
         assert done.returncode == 1  # no END, but no damaged byte either
         assert '"damaged_bytes": 0' in done.stdout
+
+    @POSIX
+    def test_disk_full_while_encoding_leaves_nothing(self, folder):
+        before = state(folder)
+        done = limited(5000, "encode", "rec", "out.san")
+        assert done.returncode == 2
+        assert done.stderr == "san-stream: error: output 'out.san': File too large\n"
+        assert state(folder) == before
 
     @POSIX
     def test_disk_full_before_the_first_message_leaves_no_file(self, folder):
@@ -522,12 +528,14 @@ class TestSignals:
         return process
 
     @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-    def test_ends_the_stream_and_leaves_a_whole_file(self, folder, capsys, number, status):
+    def test_ends_the_stream_and_leaves_a_whole_file(self, folder, number, status):
         process = self.start(folder)
         process.send_signal(number)
         _, error = process.communicate(timeout=30)
         assert process.returncode == status
-        assert error.decode().endswith("interrupted: what was encoded until then is whole and readable\n")
+        assert error.decode().endswith(
+            "interrupted: what was encoded until then is whole and readable\n"
+        )
         assert b"Traceback" not in error
         assert main(["verify", "out.san"]) == 0
         assert main(["decode", "out.san", "out.npy", "--quiet"]) == 0

@@ -174,6 +174,16 @@ class TestReplay:
             assert main(["replay", record, "--to", f"file:{out}", *options]) == 0
             assert out.read_bytes() == encoded.read_bytes()
 
+    def test_any_speed_gives_the_bytes_of_encode_for_several_streams(self, data, tmp_path):
+        path = str(data("drivedb/drive17a"))
+        encoded = tmp_path / "x.san"
+        main(["encode", path, str(encoded), "--duration", "40", "--quiet"])
+        for speed in ("max", "40", "2000"):
+            out = tmp_path / f"{speed}.san"
+            options = ["--duration", "40", "--speed", speed, "--quiet"]
+            assert main(["replay", path, "--to", f"file:{out}", *options]) == 0
+            assert out.read_bytes() == encoded.read_bytes()
+
     def test_speed_is_kept(self, record, tmp_path):
         begin = time.monotonic()
         main(["replay", record, "--to", str(tmp_path / "x"), "--speed", "10", "--quiet"])
@@ -254,8 +264,8 @@ class TestInfo:
         assert stream["profile"]["kernels_hash"] == Kernels.load(model).content_hash
         assert stream["windows"] == 4
         assert stream["profile"]["spikes"] >= 20
-        assert 0 < stream["phi"]
-        assert 0 < stream["phi_bits"]
+        assert stream["phi"] > 0
+        assert stream["phi_bits"] > 0
         # By the paper's count: phi² = CR⁻¹² + L̃² holds for each window, not for the means.
         decoder = Decoder()
         signals = decoder.push(Path(out).read_bytes()) + decoder.close()

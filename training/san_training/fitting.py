@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +17,7 @@ from san_training.progress import progress
 from san_training.quality import evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -166,8 +167,8 @@ def fit(
 ) -> FitResult:
     """Train, and keep the epoch with the lowest φ̄ on the validation windows.
 
-    The same windows and settings give the same result on the same device and number of
-    threads. Computed in float32.
+    The same windows and settings give the same result on the same machine. Computed in
+    float32, on the CPU in one thread.
 
     Args:
         training: x less its baseline, ``[windows, n]``, no window all zero.
@@ -185,12 +186,8 @@ def fit(
     check = _as_tensor("validation windows", validation).to(device)
     history: list[Epoch] = []
     best: tuple[float, tuple[Tensor, ...], ModelQuality, int, int] | None = None
-    # TF32 would round the products; free choice of algorithms would not repeat itself.
-    exact = torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-    )
     steps = settings.restarts * settings.epochs
-    with exact, progress(steps, title, callback) as advance:
+    with _repeatable(), progress(steps, title, callback) as advance:
         for restart in range(settings.restarts):
             generator = _generator(settings.seed, restart)
             model = SAN1d(
@@ -226,6 +223,25 @@ def fit(
     return FitResult(
         settings, tuple(_frozen(t) for t in taps), quality, restart, epoch, tuple(history)
     )
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """The same arithmetic in each run.
+
+    On CUDA TF32 would round the products, and a free choice of algorithms would not repeat
+    itself. On the CPU sums depend on the number of threads; networks this small are also
+    slower on several (batch 2, m = 216: 3 times on two threads beside other work).
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        ):
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _one_epoch(

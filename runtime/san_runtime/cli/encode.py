@@ -66,6 +66,7 @@ def command(
             [out if out == "-" else f"file:{out}"],
             settings=make_settings(**options, live=False),
             force=force,
+            keep=False,
             progress=update,
         )
     report(summary, f"{record} -> {out}", as_json=as_json, quiet=quiet, aside=out == "-")

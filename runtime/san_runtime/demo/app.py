@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -41,9 +40,9 @@ NOT_EQUAL: Final = 1
 @click.option(
     "--speed",
     type=Number(above=True, word="max"),
-    default="12",
+    default="15",
     metavar="X",
-    help="Seconds of ECG in a second: 1 is real time, 12 the default; max: without pause.",
+    help="Seconds of ECG in a second: 1 is real time, 15 the default; max: without pause.",
 )
 @click.option(
     "--report",
@@ -53,15 +52,15 @@ NOT_EQUAL: Final = 1
     help="Where the report goes; san-stream-demo.html. Replaces an older report.",
 )
 @click.option("--force", is_flag=True, help="Replace FILE even if it is no report.")
-def command(speed: float | str, path: str, force: bool) -> int:
+def command(speed: float | str, path: str, *, force: bool) -> int:
     """Replay a bundled minute of real ECG as a live stream, and write a report.
 
     An encoder process plays the record into a TCP socket; this process decodes what
     comes out: first lossless, then spikes, the sparse code of kernels that were trained on
-    another part of the record. The live line shows running means of φ (the paper's count) and φ_bits
-    (bits on the wire), all bits per sample, the compression ratio (CR) to the ADC's
-    resolution, PRDN (mean of the leads), spikes per second, and the delay: the age of the
-    oldest sample just decoded, in seconds of signal.
+    another part of the record. The live line shows running means of φ (the paper's count)
+    and φ_bits (bits on the wire), all bits per sample, the compression ratio (CR) to the
+    ADC's resolution, PRDN (mean of the leads), spikes per second, and the delay: the age of
+    the oldest sample just decoded, in seconds of signal.
     """
     from san_runtime.demo.about import make_report
     from san_runtime.report import check_target, write
@@ -89,8 +88,7 @@ def _introduction(record: DemoRecord, pace: float | None) -> str:
     seconds = len(record.samples) / record.info.rate
     speed = "without pause" if pace is None else f"at {pace:g} times real time"
     return (
-        f"MIT-BIH record 100, leads {leads}, {float(seconds):g} s at {record.info.rate} Hz, "
-        f"{speed}"
+        f"MIT-BIH record 100, leads {leads}, {float(seconds):g} s at {record.info.rate} Hz, {speed}"
     )
 
 
@@ -155,7 +153,7 @@ def _say_checks(record: DemoRecord, codings: Sequence[Coded]) -> bool:
     for coded in codings:
         if coded.profile == "lossless":
             equal = is_equal(record.samples, coded)
-            digest = hashlib.sha256(np.ascontiguousarray(coded.digital, "<i4")).hexdigest()
+            digest = hashlib.sha256(coded.digital.astype("<i4").tobytes()).hexdigest()
             what = "equal the record's" if equal else "DIFFER from the record's"
             say(f"lossless: all {coded.digital.size:,} samples {what}, SHA-256 {digest[:16]}…")
             good &= equal

@@ -73,8 +73,8 @@ def show(console: Console, name: str, receiver: Receiver, news: Iterator[None]) 
     if not console.is_terminal:
         shown = LINE_SECONDS
         for _ in news:
-            if receiver.seconds >= shown:
-                shown += LINE_SECONDS
+            if receiver.seconds >= shown and not receiver.complete:
+                shown = (receiver.seconds // LINE_SECONDS + 1) * LINE_SECONDS
                 console.print(line(name, receiver), markup=False, highlight=False)
         console.print(line(name, receiver), markup=False, highlight=False)
         return

@@ -82,8 +82,7 @@ class EncoderProcess:
         Raises:
             SourceError: it failed.
         """
-        assert self._process.stdout is not None
-        text = self._process.stdout.read()
+        text = self._process.stdout.read() if self._process.stdout else ""
         try:
             status = self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -114,8 +113,7 @@ class EncoderProcess:
 
     def _read(self) -> None:
         """Look for the address in what it says, and keep its last words."""
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
+        for line in self._process.stderr or ():
             found = ADDRESS.search(line)
             if found is not None:
                 self._address.put(found.group())

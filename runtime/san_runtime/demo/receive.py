@@ -56,7 +56,6 @@ class Receiver:
         self._delays: list[float] = []
         self._original = original.astype(np.float64)
         self._speed = speed
-        self._means = np.zeros(original.shape[1])
 
     def follow(self, url: str) -> Iterator[None]:
         """Decode what comes from an address, to its end; yields whenever there is news."""
@@ -87,15 +86,22 @@ class Receiver:
         return float(self.collector.samples / self.info.rate)
 
     @property
+    def complete(self) -> bool:
+        """Whether all samples have come."""
+        return self.collector.samples >= len(self._original)
+
+    @property
     def bits_per_sample(self) -> float:
         """All bits that came, over the samples of all leads."""
         values = self.collector.samples * len(self.info.leads)
         return metrics.bits_per_sample(8 * self.decoder.counters.bytes_in, values)
 
     @property
-    def ratio(self) -> float:
-        """CR: bits at the ADC's resolution over all bits that came."""
+    def ratio(self) -> float | None:
+        """CR: bits at the ADC's resolution over all bits that came; None before a sample."""
         raw = self.collector.samples * self.info.raw_bits
+        if raw == 0:
+            return None
         return metrics.compression_ratio(raw, 8 * self.decoder.counters.bytes_in)
 
     @property

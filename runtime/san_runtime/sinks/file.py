@@ -95,6 +95,14 @@ class FileSink:
             except OSError as error:
                 raise SinkError(f"output {str(self.path)!r}: {_reason(error)}") from None
 
+    def discard(self) -> None:
+        """Close the file and remove it, if this sink has made it."""
+        made = self._descriptor is not None or self.written > 0
+        self.close()
+        if made and not self._special:
+            self.written = 0
+            self.path.unlink(missing_ok=True)
+
     def __enter__(self) -> Self:
         return self
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 from san_runtime.pace import PacedSource, check_speed
@@ -10,10 +9,11 @@ from san_stream.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from fractions import Fraction
 
     from san_stream.protocols import Source
 
-CHUNK_SECONDS = Fraction(1, 10)
+CHUNK_SECONDS = 0.1
 """Signal in one chunk when a record is replayed at a pace (at least 10 ms of real time)."""
 
 SCHEMES = ("wfdb",)
@@ -39,7 +39,8 @@ def open_source(
         channels: numbers or names of signals; None: all.
         start, duration: seconds of the record; None: to its end.
         annotator: suffix of annotations to send as events, e.g. ``"atr"``.
-        chunk: seconds of signal in one chunk; None: 0.1 s at a pace, else as read.
+        chunk: seconds of signal in one chunk; None: 0.1 s at a pace or where there are
+            several streams, else as read. It changes the order of several streams' messages.
 
     Raises:
         SourceError: unknown scheme, or what the record lacks.
@@ -57,8 +58,6 @@ def open_source(
         raise SourceError(f"source {url!r}: unknown scheme {scheme!r}, known are wfdb:PATH")
     if not path:
         raise SourceError(f"source {url!r}: names no record")
-    if chunk is None and speed != "max":
-        chunk = float(max(CHUNK_SECONDS, Fraction(speed) / 100))
     source = WfdbSource(
         path,
         channels=channels,
@@ -68,4 +67,8 @@ def open_source(
         repeat=repeat,
         chunk=chunk,
     )
-    return source if speed == "max" else PacedSource(source, speed)
+    if speed == "max":
+        return source
+    if chunk is None and len(source.infos) == 1:
+        source.cut(max(CHUNK_SECONDS, speed / 100))
+    return PacedSource(source, speed)

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 BLOCK_VALUES = 2**18
 """Values of all signals together that are read at once."""
 
+INTERLEAVE_SECONDS = 0.1
+"""Signal of each stream in turn, where there are several: their order in a file must not
+depend on the speed of a replay."""
+
 _SUFFIXES = (".hea", ".dat", ".atr")
 
 
@@ -65,7 +69,8 @@ class WfdbSource:
             start, duration: seconds; None: to the end.
             annotator: suffix of an annotation file whose entries are yielded as events.
             repeat: passes; 0 is without end. The sample index runs on.
-            chunk: seconds of signal in one `Chunk`; None: as read.
+            chunk: seconds of signal in one `Chunk`; None: as read, or 0.1 s where there are
+                several streams.
 
         Raises:
             SourceError: anything about the record that is missing, damaged or not read.
@@ -86,7 +91,11 @@ class WfdbSource:
         self._frames = frames
         self._streams = form_streams(self._header, chosen, self._first)
         self._repeat = repeat
-        self._chunk = None if chunk is None else max(1, round(chunk * self._header.rate))
+        self._chunk: int | None = None
+        if chunk is not None:
+            self.cut(chunk)
+        elif len(self._streams) > 1:
+            self.cut(INTERLEAVE_SECONDS)
         self._events: list[Event] = []
         if annotator is not None:
             self._events = self._read_events(annotator)
@@ -110,6 +119,10 @@ class WfdbSource:
                 "different rates; choose channels of one rate or use `infos`"
             )
         return self._streams[0].info
+
+    def cut(self, seconds: float) -> None:
+        """Yield chunks of this much signal, at least one frame."""
+        self._chunk = max(1, round(seconds * self._header.rate))
 
     @property
     def paths(self) -> tuple[Path, ...]:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from click.testing import CliRunner
 
 from san_stream.errors import SettingError, SinkError, SourceError
@@ -63,3 +62,13 @@ def test_errors_leave_nothing_behind(one_lead, tmp_path):
         assert isinstance(invoke(*arguments).exception, error), arguments
     assert not output.exists()
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_output_that_cannot_be_written(one_lead, tmp_path, monkeypatch):
+    def fail(self, path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Kernels, "save", fail)
+    result = invoke(one_lead, "-o", tmp_path / "model.json", *QUICK)
+    assert isinstance(result.exception, SinkError)
+    assert str(result.exception).endswith("model.json: Permission denied")

@@ -63,6 +63,18 @@ def test_same_seed_same_result(init):
     assert not np.array_equal(first.kernels[0], other.kernels[0])
 
 
+def test_number_of_threads_does_not_matter_and_stays():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        first = run(epochs=2)
+        assert torch.get_num_threads() == 2
+        torch.set_num_threads(1)
+        assert np.array_equal(first.kernels[0], run(epochs=2).kernels[0])
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_chance_elsewhere_is_neither_used_nor_disturbed():
     torch.manual_seed(1)
     before = torch.get_rng_state()

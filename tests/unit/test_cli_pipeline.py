@@ -1,0 +1,278 @@
+"""The pipeline with a source of its own: gaps, several streams, errors, signals in time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import wfdb
+
+from san_runtime.cli import main
+from san_runtime.decoding import decode_file
+from san_runtime.inspect_file import inspect
+from san_runtime.interrupt import Interrupt
+from san_runtime.pipeline import EncoderSettings, run
+from san_stream.errors import SampleError, SettingError, SinkError, SourceError
+from san_stream.profiles import Lossless
+from san_stream.types import Chunk, Event, Gap, Lead, StreamInfo
+
+INFO = StreamInfo(Fraction(50), (Lead("I"), Lead("II", invalid=-1000)))
+ROWS = np.random.default_rng(9).integers(-900, 900, size=(2000, 2)).astype(np.int32)
+
+
+class ListSource:
+    """A source that yields what it was given; an exception in the list is raised."""
+
+    def __init__(self, items, infos=(INFO,)):
+        self.infos = tuple(infos)
+        self.items = items
+        self.closed = False
+
+    @property
+    def info(self):
+        return self.infos[0]
+
+    def __iter__(self):
+        for item in self.items:
+            if isinstance(item, BaseException):
+                raise item
+            if callable(item):
+                item()
+            else:
+                yield item
+
+    def close(self):
+        self.closed = True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+
+def chunk(first: int, count: int, stream: int = 0) -> Chunk:
+    return Chunk(first, ROWS[first % 1000 : first % 1000 + count], stream=stream)
+
+
+GAPPED = [chunk(0, 300), Gap(300, 200), Event(510, "V", 1, num=3), chunk(500, 100), chunk(600, 7)]
+
+
+class TestGaps:
+    def test_stay_gaps_and_are_no_damage(self, tmp_path, capsys):
+        path = str(tmp_path / "g.san")
+        summary = run(ListSource(GAPPED), Lossless(), [path])
+        stream = summary.streams[0]
+        assert (stream.samples, stream.gaps, stream.events) == (407, 1, 1)
+        assert main(["verify", path]) == 0
+        assert "1 gaps, 1 events, digest ok" in capsys.readouterr().out
+        found = inspect(path)["streams"][0]
+        assert (found["gaps"], found["missing_samples"], found["lost_samples"]) == (1, 200, 0)
+
+    def test_become_missing_samples_in_a_record_and_absent_rows_in_a_table(self, tmp_path):
+        path = str(tmp_path / "g.san")
+        run(ListSource(GAPPED), Lossless(), [path])
+        decode_file(path, str(tmp_path / "g.hea"))
+        record = wfdb.rdrecord(str(tmp_path / "g"), physical=False)
+        assert record.fmt == ["24", "24"]  # format 16 has no value left for missing samples
+        assert np.array_equal(record.d_signal[:300], ROWS[:300])
+        assert (record.d_signal[300:500] == -(2**23)).all()
+        assert np.array_equal(record.d_signal[500:], ROWS[500:607])
+        events = wfdb.rdann(str(tmp_path / "g"), "atr")
+        assert (events.sample[0], events.symbol[0], events.chan[0], events.num[0]) == (
+            510,
+            "V",
+            1,
+            3,
+        )
+        decode_file(path, str(tmp_path / "g.csv"))
+        rows = (tmp_path / "g.csv").read_text(encoding="utf-8").splitlines()
+        assert [row.split(",")[0] for row in rows[300:303]] == ["299", "500", "501"]
+        decode_file(path, str(tmp_path / "g.npy"), digital=True)
+        array = np.load(tmp_path / "g.npy")
+        assert (array[300:500] == (-(2**31), -1000)).all()
+        assert np.array_equal(array[500:], ROWS[500:607])
+
+    def test_stream_that_begins_late_keeps_its_time(self, tmp_path):
+        from datetime import UTC, datetime
+
+        origin = datetime(2020, 1, 1, 23, 59, 50, tzinfo=UTC)
+        info = StreamInfo(Fraction(50), INFO.leads, origin)
+        path = str(tmp_path / "late.san")
+        run(ListSource([chunk(1000, 100)], [info]), Lossless(), [path])
+        decode_file(path, str(tmp_path / "late.hea"))
+        record = wfdb.rdrecord(str(tmp_path / "late"), physical=False)
+        assert str(record.base_datetime) == "2020-01-02 00:00:10"
+        assert len(record.d_signal) == 100
+
+    def test_a_gap_that_would_fill_the_disk_is_refused_but_for_tables(self, tmp_path):
+        path = str(tmp_path / "g.san")
+        items = [chunk(0, 50), Gap(50, 2**40), Chunk(50 + 2**40, ROWS[:50])]
+        run(ListSource(items), Lossless(), [path])
+        for name in ("o.hea", "o.npy"):
+            with pytest.raises(SinkError, match="gap of 1099511627776 samples at 50"):
+                decode_file(path, str(tmp_path / name))
+        assert [p.name for p in tmp_path.iterdir()] == ["g.san"]
+        decode_file(path, str(tmp_path / "o.csv"))
+        assert len((tmp_path / "o.csv").read_text(encoding="utf-8").splitlines()) == 101
+
+
+class TestWriters:
+    @pytest.mark.parametrize(
+        ("low", "high", "invalid", "fmt"),
+        [
+            (-(2**15), 2**15 - 1, -(2**15), "16"),
+            (-(2**15), 2**15 - 1, None, "24"),
+            (0, 2**15, None, "24"),
+            (-(2**23), 2**23 - 1, None, "32"),
+            (-(2**31), 2**31 - 1, -(2**31), "32"),
+        ],
+    )
+    def test_narrowest_format(self, tmp_path, low, high, invalid, fmt):
+        lead = Lead("x", minimum=low, maximum=high, invalid=invalid, bits=32)
+        first = low + 1 if invalid == low else low
+        samples = np.array([[first], [high], [0]], np.int32)
+        path = str(tmp_path / "w.san")
+        info = StreamInfo(Fraction(1, 3), (lead,))
+        run(ListSource([Chunk(0, samples)], [info]), Lossless(), [path])
+        decode_file(path, str(tmp_path / "w.hea"))
+        record = wfdb.rdrecord(str(tmp_path / "w"), physical=False)
+        assert record.fmt == [fmt]
+        assert np.array_equal(record.d_signal, samples)
+        assert record.fs == pytest.approx(1 / 3)
+
+    def test_the_one_value_that_a_record_cannot_hold(self, tmp_path):
+        lead = Lead("x", minimum=-(2**31), maximum=2**31 - 1, bits=32)
+        path = str(tmp_path / "w.san")
+        samples = np.array([[5], [-(2**31)]], np.int32)
+        run(ListSource([Chunk(0, samples)], [StreamInfo(Fraction(1), (lead,))]), Lossless(), [path])
+        with pytest.raises(SampleError, match="lead 'x', sample 1 is -2147483648"):
+            decode_file(path, str(tmp_path / "w.hea"))
+        assert [p.name for p in tmp_path.iterdir()] == ["w.san"]
+
+    def test_odd_gains_rates_and_symbols(self, tmp_path):
+        lead = Lead("a b", "m/s^2", 4079702243.3775, -26, 12)
+        path = str(tmp_path / "w.san")
+        items = [Event(1, "Zzz", text="note"), Event(2, "N"), chunk(0, 60)]
+        items[2] = Chunk(0, ROWS[:60, :1])
+        info = StreamInfo(Fraction("15.5"), (lead,))
+        run(ListSource(items, [info]), Lossless(), [path])
+        decode_file(path, str(tmp_path / "w.hea"))
+        record = wfdb.rdheader(str(tmp_path / "w"))
+        assert record.adc_gain == [4079702243.3775]
+        assert (record.units, record.sig_name, record.fs) == (["m/s^2"], ["a b"], 15.5)
+        events = wfdb.rdann(str(tmp_path / "w"), "atr")
+        assert events.symbol == ['"', "N"]
+        assert events.aux_note[0] == "Zzz note"
+
+    def test_an_older_record_leaves_no_annotations_to_the_new_one(self, tmp_path):
+        path = str(tmp_path / "w.san")
+        run(ListSource(GAPPED), Lossless(), [path])
+        decode_file(path, str(tmp_path / "o.hea"))
+        assert (tmp_path / "o.atr").exists()
+        run(ListSource([chunk(0, 99)]), Lossless(), [path], force=True)
+        decode_file(path, str(tmp_path / "o.hea"), force=True)
+        assert not (tmp_path / "o.atr").exists()
+
+
+class TestErrors:
+    def test_the_source_fails_at_once(self, tmp_path):
+        source = ListSource([SourceError("broken")])
+        with pytest.raises(SourceError, match="broken"):
+            run(source, Lossless(), [str(tmp_path / "x.san")])
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("keep", [True, False])
+    def test_the_source_fails_on_the_way(self, tmp_path, keep):
+        path = tmp_path / "x.san"
+        source = ListSource([chunk(0, 500), SourceError("broken")])
+        settings = EncoderSettings(live=True)
+        with pytest.raises(SourceError, match="broken"):
+            run(source, Lossless(), [str(path)], settings=settings, keep=keep)
+        assert path.exists() == keep
+        if keep:
+            assert main(["verify", str(path), "--quiet"]) == 1
+            assert main(["decode", str(path), str(tmp_path / "x.npy"), "--salvage"]) == 0
+            assert len(np.load(tmp_path / "x.npy")) == 500
+
+    def test_samples_out_of_place(self, tmp_path):
+        with pytest.raises(SampleError, match="begins at 600, expected 500"):
+            run(ListSource([chunk(0, 500), chunk(600, 1)]), Lossless(), [str(tmp_path / "x")])
+
+    def test_no_output(self):
+        with pytest.raises(SettingError, match="no output"):
+            run(ListSource([]), Lossless(), [])
+
+    def test_one_bad_output_leaves_the_others_unmade(self, tmp_path):
+        urls = [str(tmp_path / "a.san"), str(tmp_path / "gone" / "b.san")]
+        with pytest.raises(SinkError, match="no folder"):
+            run(ListSource([chunk(0, 5)]), Lossless(), urls)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_reset_seconds(self, tmp_path):
+        for reset in (float("nan"), 0.0, 2.0**40):
+            with pytest.raises(SettingError, match="reset"):
+                run(
+                    ListSource([]), Lossless(), [str(tmp_path / "x")],
+                    settings=EncoderSettings(reset=reset),
+                )  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+class TestInterrupt:
+    def test_between_messages_the_stream_is_ended_whole(self, tmp_path):
+        path = str(tmp_path / "x.san")
+        source = ListSource(
+            [chunk(0, 300), lambda: os.kill(os.getpid(), signal.SIGINT), chunk(300, 300)]
+        )
+        summary = run(source, Lossless(), [path])
+        assert summary.interrupted == 130
+        assert summary.streams[0].samples == 300
+        assert main(["verify", path, "--quiet"]) == 0
+
+    def test_outside_its_block_a_signal_waits(self):
+        with Interrupt() as interrupt:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert interrupt.status == 130
+            with pytest.raises(KeyboardInterrupt), interrupt.raising():
+                pytest.fail("the block must not run")
+
+    def test_a_second_signal_acts_at_once(self):
+        with Interrupt():
+            os.kill(os.getpid(), signal.SIGTERM)
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def test_handlers_are_put_back(self):
+        before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+        with Interrupt():
+            assert signal.getsignal(signal.SIGINT) != before[0]
+        assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+    def test_an_ignored_hangup_stays_ignored(self):
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            with Interrupt() as interrupt:
+                os.kill(os.getpid(), signal.SIGHUP)
+                assert interrupt.status == 0
+        finally:
+            signal.signal(signal.SIGHUP, before)
+
+    def test_other_threads_touch_no_handler(self, tmp_path):
+        failed = []
+
+        def work() -> None:
+            try:
+                run(ListSource([chunk(0, 99)]), Lossless(), [str(tmp_path / "x")])
+            except ValueError as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        assert failed == []
+        assert (tmp_path / "x").exists()

@@ -3,7 +3,7 @@
 Every figure is bits of the whole file (or live stream) over values (samples · leads);
 each stream is decoded and its digest checked.
 
-    python benchmarks/rates.py RECORD MODEL
+    python benchmarks/rates.py [RECORD [MODEL]]
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from _machine import BUNDLED_MODEL, BUNDLED_RECORD
 
 from san_runtime.compiled import compiled_core
 from san_runtime.encoder import Encoder
@@ -55,8 +56,8 @@ def split(data: bytes) -> dict[str, int]:
 def main() -> None:
     """Run and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("record")
-    parser.add_argument("model", type=Path)
+    parser.add_argument("record", nargs="?", default=BUNDLED_RECORD)
+    parser.add_argument("model", nargs="?", type=Path, default=BUNDLED_MODEL)
     options = parser.parse_args()
     model = Kernels.load(options.model)
     with open_source(options.record) as source:

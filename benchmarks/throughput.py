@@ -4,7 +4,7 @@ All of them find the same spikes of the same signal (checked here): lead 1 of a 
 one kernel. Each round runs every form once, in turn; the medians of CPU time are reported
 as samples a second and as ratios to the engine.
 
-    python benchmarks/throughput.py RECORD [--samples N] [--rounds N]
+    python benchmarks/throughput.py [RECORD] [--samples N] [--rounds N]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from machine import describe
+from _machine import BUNDLED_RECORD, describe
 from scipy.signal import find_peaks, oaconvolve
 from torch.nn.functional import conv1d
 
@@ -107,13 +107,13 @@ def encode_all(samples: NDArray[np.int32], info: StreamInfo, profile: object) ->
 def main() -> None:
     """Run and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("record")
+    parser.add_argument("record", nargs="?", default=BUNDLED_RECORD)
     parser.add_argument("--samples", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     torch.set_num_threads(1)
 
-    with open_source(options.record, duration=None) as source:
+    with open_source(options.record) as source:
         info = source.info
         rows = [chunk.samples for chunk in source if hasattr(chunk, "samples")]
     samples = np.concatenate(rows)[: options.samples, :1]

@@ -355,8 +355,11 @@ def limited(size: int, *argv: str) -> subprocess.CompletedProcess:
         "import wfdb\n"
         "from san_runtime.cli import main\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\n"
-        "sys.exit(main(sys.argv[1:]))"
+        "hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, hard))\n"
+        "status = main(sys.argv[1:])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))\n"
+        "sys.exit(status)"
     )
     return subprocess.run(
         [sys.executable, "-c", script, *argv],

@@ -94,14 +94,17 @@ class TestRoundTrip:
         assert float(rows[9][2]) == (expected[8, 1] + 10) / 100.5
         assert len(rows) == 1 + len(expected)
 
-    def test_npy_in_both_forms(self, record, tmp_path):
+    def test_npy_in_both_forms(self, record, tmp_path, capsys):
         main(["encode", record, str(tmp_path / "x.san"), "--quiet"])
         main(["decode", str(tmp_path / "x.san"), str(tmp_path / "x.npy"), "--quiet"])
         physical = np.load(tmp_path / "x.npy")
         assert np.isnan(physical[7, 1])
         assert np.array_equal(physical[:, 0], digital(record)[:, 0] / 200.0)
-        options = ["--digital", "--force", "--quiet"]
-        main(["decode", str(tmp_path / "x.san"), str(tmp_path / "x.npy"), *options])
+        options = ["--digital", "--force", "--json"]
+        found = run_json(
+            capsys, "decode", str(tmp_path / "x.san"), str(tmp_path / "x.npy"), *options
+        )
+        assert found == {"files": [str(tmp_path / "x.npy")], "samples": [2000], "damage": None}
         assert np.array_equal(np.load(tmp_path / "x.npy"), digital(record))
 
     def test_several_rates_become_several_outputs(self, data, tmp_path, capsys):
@@ -117,12 +120,17 @@ class TestRoundTrip:
         compared = run_json(capsys, "compare", path, str(out), "--duration", "20", "--json")
         assert compared["equal"]
 
-    def test_files_one_after_the_other_become_two_outputs(self, record, tmp_path):
+    def test_files_one_after_the_other_become_two_outputs(self, record, tmp_path, capsys):
         main(["encode", record, str(tmp_path / "x.san"), "--quiet"])
         (tmp_path / "two.san").write_bytes(2 * (tmp_path / "x.san").read_bytes())
         assert main(["decode", str(tmp_path / "two.san"), str(tmp_path / "t.hea"), "--quiet"]) == 0
         assert np.array_equal(digital(tmp_path / "t"), digital(record))
         assert np.array_equal(digital(tmp_path / "t-1"), digital(record))
+        assert main(["info", str(tmp_path / "two.san")]) == 0
+        assert main(["verify", str(tmp_path / "two.san")]) == 0
+        assert capsys.readouterr().out.count("stream 0, segment 1") == 2
+        assert main(["compare", record, str(tmp_path / "two.san")]) == 2
+        assert "several segments" in capsys.readouterr().err
 
     def test_standard_output_and_input(self, record, tmp_path):
         encoded = run_process("encode", record, "-")
@@ -418,6 +426,71 @@ class TestMonitor:
         assert lines[0].startswith("I             ")
         assert len(lines[0]) == 14 + 30
         assert "bits/sample" in lines[2]
+
+    def test_a_socket_is_followed_to_its_end(self, record, tmp_path, capsys):
+        from san_runtime.sinks.serve import ServingSink
+
+        whole = tmp_path / "x.san"
+        main(["replay", record, "--to", str(whole), "--live", "--speed", "max", "--quiet"])
+        with ServingSink("127.0.0.1", 0) as sink:
+
+            def feed() -> None:
+                sink.wait_for_client(30)
+                time.sleep(1.2)  # a second of silence
+                sink.write(whole.read_bytes())
+
+            thread = threading.Thread(target=feed)
+            thread.start()
+            assert main(["monitor", f"tcp://127.0.0.1:{sink.address[1]}"]) == 0
+            thread.join()
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "no stream yet"
+        assert "0:10.000" in lines[-1]
+
+
+def in_terminal(*argv: str) -> tuple[int, str]:
+    """Run a command in a pseudo-terminal; exit status and all that it drew."""
+    pty = pytest.importorskip("pty", reason="pseudo-terminals are POSIX")
+    import os
+
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "san_runtime", *argv],
+        stdin=slave, stdout=slave, stderr=slave, close_fds=True,
+        env={**environment(), "TERM": "xterm", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"},
+    ) as process:  # fmt: skip
+        os.close(slave)
+        drawn = b""
+        try:
+            while data := os.read(master, 65536):
+                drawn += data
+        except OSError:  # how Linux says that the other end has closed
+            pass
+        os.close(master)
+    return process.returncode, drawn.decode()
+
+
+class TestTerminal:
+    def test_a_bar_while_it_takes_long_and_none_when_quiet(self, record, tmp_path):
+        out = str(tmp_path / "x.san")
+        status, drawn = in_terminal("encode", record, out)
+        assert status == 0
+        assert "━" in drawn
+        assert "bits per sample" in drawn
+        assert in_terminal("encode", record, out, "--force", "--quiet") == (0, "")
+
+    def test_the_monitor_draws_in_place(self, record, tmp_path):
+        out = str(tmp_path / "x.san")
+        main(["encode", record, out, "--quiet"])
+        status, drawn = in_terminal("monitor", out)
+        assert status == 0
+        assert "█" in drawn
+        assert "\x1b[" in drawn
+
+    def test_no_bytes_into_a_terminal(self, record):
+        status, drawn = in_terminal("encode", record, "-", "--quiet")
+        assert status == 2
+        assert "is a terminal" in drawn
 
 
 class TestHelp:

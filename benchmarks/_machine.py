@@ -1,4 +1,4 @@
-"""What every benchmark says of the machine that it ran on."""
+"""What the benchmarks share: the machine that they ran on, and what they run on by default."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
+
+import san_runtime
+
+_DEMO_DATA = Path(san_runtime.__file__).parent / "demo_data"
+BUNDLED_RECORD = str(_DEMO_DATA / "100_1min")
+BUNDLED_MODEL = _DEMO_DATA / "100_kernels.json"
 
 
 def processor() -> str:

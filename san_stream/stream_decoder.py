@@ -99,6 +99,7 @@ class StreamDecoder:
         self.usage: dict[int, float] = {}
         self.news = News()
         self.started = False
+        self._events_unknown = header.repeat  # how many there were before we joined
         self._coder = StreamCoder(header, core)
         self._rebuild = Reconstructor(self._coder) if self._coder.sets else None
         self._synced = False  # until a CODE with RESET
@@ -131,11 +132,10 @@ class StreamDecoder:
         self._joined = False
         self.ledger.spoil(self.position, count)
         gaps = self.news.gaps
-        if gaps and gaps[-1].reason == reason and gaps[-1].first + gaps[-1].count == self.position:
-            last = gaps.pop()
-            gaps.append(Gap(last.first, last.count + count, reason, last.stream))
-        else:
-            gaps.append(Gap(self.position, count, reason, self.header.info.stream))
+        first = self.position
+        if gaps and (gaps[-1].damage, gaps[-1].reason) == (True, reason):
+            first = gaps.pop().first  # nothing lies between: positions only move on
+        gaps.append(Gap(first, end - first, reason, self.header.info.stream, damage=True))
         self.position = end
 
     def _skip_to(self, first: int) -> None:
@@ -348,9 +348,10 @@ class StreamDecoder:
         if before < self.events:
             self.news.notice("duplicate EVENTS message dropped")
             return
-        if before > self.events:
+        if before > self.events and not self._events_unknown:
             self.news.notice(f"{before - self.events} events lost")
             self.complete = False
+        self._events_unknown = False
         self.ledger.add_overhead(8 * message.size)
         self.events = before + len(events)
         self.news.events += events
@@ -363,7 +364,7 @@ class StreamDecoder:
             self.lose_sync(f"END message refused: {error}")
             return
         self._skip_to(end.position)
-        if end.events > self.events:
+        if end.events > self.events and not self._events_unknown:
             self.news.notice(f"{end.events - self.events} events lost")
             self.complete = False
         self.ledger.add_overhead(8 * message.size)

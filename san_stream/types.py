@@ -161,12 +161,15 @@ class Gap:
         count: how many, at least 1.
         reason: one word or a short phrase, e.g. ``"lost"``, ``"disconnected"``.
         stream: which stream.
+        damage: the samples were sent, and this decoder could not get at them; else the
+            source never had them.
     """
 
     first: int
     count: int
     reason: str = "lost"
     stream: int = 0
+    damage: bool = False
 
     def __post_init__(self) -> None:
         check_text("gap reason", self.reason, MAX_NAME_BYTES)

@@ -95,7 +95,7 @@ def test_lost_message_costs_up_to_the_next_reset(profile: Profile, blind: int, b
 def test_lost_last_message_is_told_by_end() -> None:
     messages = live()
     result = Result(without(messages, 19))
-    assert result.gaps == [Gap(950, 50, "lost")]
+    assert result.gaps == [Gap(950, 50, "lost", damage=True)]
     assert result.stream.ended
 
 

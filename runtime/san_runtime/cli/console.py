@@ -79,6 +79,9 @@ def clock(seconds: float) -> str:
     return f"{head}:{second:02}.{milli:03}"
 
 
+MAX_LABEL = 40
+
+
 @contextlib.contextmanager
 def progress(
     what: str, total: float | None, *, quiet: bool = False
@@ -108,5 +111,8 @@ def progress(
         transient=True,
     )
     with bar:
-        task = bar.add_task(escape(what).replace("[", r"\["), total=total)
+        shown = escape(what)
+        if len(shown) > MAX_LABEL:  # else there is no room for the bar
+            shown = "…" + shown[1 - MAX_LABEL :]
+        task = bar.add_task(shown.replace("[", r"\["), total=total)
         yield lambda value: bar.update(task, completed=value)

@@ -26,19 +26,18 @@ def command(file: str, as_json: bool, quiet: bool) -> int:
     A gap that the source had is no damage.
     """
     from san_runtime.files import all_streams, damage_of, make_decoder, read_signals
-    from san_stream.stream_decoder import JOINING, LOST, UNDECODABLE
 
     decoder = make_decoder()
     lost: dict[tuple[int, int], list[Gap]] = {}
     notices: list[str] = []
     for signal in read_signals(file, decoder):
         found = lost.setdefault((signal.segment, signal.stream), [])
-        found += [gap for gap in signal.gaps if gap.reason in {LOST, UNDECODABLE, JOINING}]
+        found += [gap for gap in signal.gaps if gap.damage]
         notices += signal.notices[: MAX_LISTED - len(notices)]
     damage = damage_of(file, decoder)
     streams: list[dict[str, Any]] = []
     for stream in all_streams(decoder):
-        gaps = lost.get((stream.segment, stream.header.info.stream), []) if stream.lost else []
+        gaps = lost.get((stream.segment, stream.header.info.stream), [])
         streams.append(
             {
                 "segment": stream.segment,

@@ -23,7 +23,16 @@ from san_stream.coding.range_coder import (
 from san_stream.coding.side import TREND_MEMORY, TREND_SIZE, code_trend, restart_trend
 from san_stream.errors import FormatError, SanStreamError
 from san_stream.fields import Scanner, optional, text, varint, zigzag
-from san_stream.kernels import MAX_KERNELS, MAX_SETS, MAX_TAPS, Kernel, Kernels, KernelSet
+from san_stream.kernels import (
+    MAX_KERNELS,
+    MAX_MODEL_TAPS,
+    MAX_PLACED,
+    MAX_SETS,
+    MAX_TAPS,
+    Kernel,
+    Kernels,
+    KernelSet,
+)
 from san_stream.profiles import Lossless, Profile, Spikes
 from san_stream.types import (
     MAX_LEADS,
@@ -38,8 +47,6 @@ MAGIC: Final = b"SAN"
 VERSION: Final = 0
 MAX_BLOCK: Final = 32768
 MAX_BLOCK_VALUES: Final = 32768
-MAX_PLACED: Final = 1024
-"""Most kernels, summed over the leads that use them."""
 MIN_WINDOW: Final = 16
 MAX_WINDOW: Final = 2**20
 DELAY_FACTOR: Final = 4
@@ -185,10 +192,14 @@ def _unpack_kernels(scan: Scanner, info: StreamInfo) -> Kernels:
     if tie > 1 or delay != DELAY_FACTOR:
         raise FormatError(f"tie {tie}, delay {delay}: not known to this release")
     sets = []
+    total = 0
     for _ in range(scan.varint(MAX_SETS)):
         scale, step = scan.octet(), scan.octet()
         baseline = scan.optional()
         sizes = [(scan.varint(), scan.varint(MAX_TAPS)) for _ in range(scan.varint(MAX_KERNELS))]
+        total += sum(size for _, size in sizes)
+        if total > MAX_MODEL_TAPS:
+            raise FormatError(f"{total} taps in all, at most {MAX_MODEL_TAPS} are allowed")
         taps = [[0] * size for _, size in sizes]
         _code_taps(taps, scan.octets(scan.varint(MAX_TAPS * MAX_KERNELS * 8)))
         group = [Kernel(tuple(t), med) for t, (med, _) in zip(taps, sizes, strict=True)]

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 MAX_TAPS = 1024
 MAX_KERNELS = 16
 MAX_SETS = 255
+MAX_MODEL_TAPS = 2**14
+"""Most taps of all kernels of a model: bounds the time that reading a HEADER takes."""
+MAX_PLACED = 1024
+"""Most kernels, summed over the leads that use them: bounds a decoder's memory."""
 MAX_SCALE = 24
 MAX_WORK = 64
 """Most taps that may be placed per sample, Σ ceil(m / (med + 1)): bounds a decoder's work."""
@@ -179,6 +183,9 @@ class Kernels:
         object.__setattr__(self, "rate", Fraction(self.rate))
         if not 1 <= len(self.sets) <= MAX_SETS:
             raise ModelError(f"{len(self.sets)} kernel sets: 1 to {MAX_SETS} are allowed")
+        taps = sum(kernel_set.weights for kernel_set in self.sets)
+        if taps > MAX_MODEL_TAPS:
+            raise ModelError(f"{taps} taps in all: at most {MAX_MODEL_TAPS} are allowed")
         if not 0 < self.rate < 2**31:
             raise ModelError(f"model rate {self.rate} Hz: must be above 0 and below 2^31")
         if self.tie not in ("adjoint", "convolution"):
@@ -227,6 +234,9 @@ class Kernels:
                     f"{largest}, the limit is 2^32 = {MAX_AMPLITUDE}; use a larger step"
                 )
             chosen.append(index)
+        placed = sum(len(self.sets[index].kernels) for index in chosen)
+        if placed > MAX_PLACED:
+            raise ModelError(f"{placed} kernels over all leads: at most {MAX_PLACED} are allowed")
         return tuple(chosen)
 
     # -- files ---------------------------------------------------------------------

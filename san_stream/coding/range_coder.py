@@ -123,8 +123,10 @@ def finish_encoder(state: Integers, buffer: Octets) -> int:
     """End the interval with as few bytes as decode; returns the length.
 
     A value with many trailing zero bytes is chosen inside the interval; trailing zeros
-    are not sent, since a decoder reads zeros past the end.
+    are not sent, since a decoder reads zeros past the end, as far as `OVERRUN` allows.
     """
+    # A decoder will have read four bytes more than there were shifts, one of them unwritten.
+    least = state[POSITION] + state[PENDING] + 5 - OVERRUN
     low = state[LOW]
     value = low
     for shift in (24, 16, 8):
@@ -137,6 +139,6 @@ def finish_encoder(state: Integers, buffer: Octets) -> int:
     for _ in range(5):
         shift_low(state, buffer)
     length = state[POSITION]
-    while length > 0 and buffer[length - 1] == 0:
+    while length > max(least, 0) and buffer[length - 1] == 0:
         length -= 1
     return length

@@ -118,6 +118,16 @@ def test_extremes_and_raw_blocks() -> None:
     assert decoder.counters.damaged_bytes == 0
 
 
+@pytest.mark.parametrize("bits", [8, 12, 16, 32])
+def test_raw_block_that_ends_at_the_upper_rail(bits: int) -> None:
+    """Such samples are all ones, so that the message ends in many zero bytes."""
+    rail = np.full((65, 1), 2 ** (bits - 1) - 1, np.int32)
+    for tail in (1, 2, 3, 8, 9, 65):
+        x = np.concatenate((signals.noise(64, 1, bits=bits), rail[:tail]))
+        streams, _ = agree(signals.encode([x], signals.stream_info(1), Lossless(), block=len(x)))
+        np.testing.assert_array_equal(streams[0].samples, x)
+
+
 def test_clipping_to_the_declared_range() -> None:
     """Kernels overshoot a signal that was clipped: what leaves the lead's range is clipped too."""
     info = signals.stream_info(1, minimum=-40, maximum=60)

@@ -16,7 +16,6 @@ from san_stream.coding.stream import StreamCoder
 from san_stream.errors import SampleError, SettingError
 from san_stream.headers import (
     MAX_BLOCK_VALUES,
-    MAX_PLACED,
     MAX_WINDOW,
     MIN_WINDOW,
     Header,
@@ -90,10 +89,6 @@ class Encoder:
         _check("pack", 1 if pack is None else pack, 1, MAX_INTERVAL)
         _check("first sample", first_sample or 0, 0, MAX_POSITION - 1)
         assignment = profile.kernels.assign(info) if isinstance(profile, Spikes) else ()
-        if isinstance(profile, Spikes):
-            placed = sum(len(profile.kernels.sets[i].kernels) for i in assignment)
-            if placed > MAX_PLACED:
-                raise SettingError(f"{placed} kernels over all leads, at most {MAX_PLACED} fit")
         start = first_sample or 0
         header = Header(info, profile, block, window, start, False, assignment)
         self._coder = StreamCoder(header, core or compiled_core())

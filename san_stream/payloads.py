@@ -57,6 +57,7 @@ class CodePrefix:
         layers: the numbers of the layers in the coded bytes.
         coded: where the coded bytes begin in the content.
         skipped: ids of extensions that are not known and need not be.
+        refusal: why the message cannot be decoded though its place is known, or None.
     """
 
     first: int
@@ -65,6 +66,7 @@ class CodePrefix:
     layers: frozenset[int]
     coded: int
     skipped: tuple[int, ...] = ()
+    refusal: str | None = None
 
 
 def pack_code(
@@ -97,15 +99,17 @@ def unpack_code(content: bytes, origin: int, block: int, leads: int) -> CodePref
         raise FormatError(f"samples to {first + count}, positions must be below 2^62")
     mask = scan.octet()
     skipped = []
+    refusal = None
     if mask >> EXTENSIONS & 1:
         for _ in range(scan.varint(MAX_EXTENSIONS)):
             number = scan.octet()
             scan.octets(scan.varint(len(content)))
             if number & CRITICAL:
-                raise FormatError(f"layer extension {number & 127} is not known to this release")
-            skipped.append(number)
+                refusal = f"layer extension {number & 127} is not known to this release"
+            else:
+                skipped.append(number)
     layers = frozenset(i for i in range(1, EXTENSIONS) if mask >> i & 1)
-    return CodePrefix(first, count, mask & 1 == 1, layers, scan.at, tuple(skipped))
+    return CodePrefix(first, count, mask & 1 == 1, layers, scan.at, tuple(skipped), refusal)
 
 
 # -- GAP -------------------------------------------------------------------------------

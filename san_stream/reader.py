@@ -22,6 +22,8 @@ from san_stream.wire import (
     parse_head,
 )
 
+MAX_UNFINISHED = 4 * 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class Damage:
@@ -143,11 +145,15 @@ class _Partial:
 
 
 class MessageReader:
-    """Joins frames into messages. Critical and ancillary messages may interleave."""
+    """Joins frames into messages. Critical and ancillary messages may interleave.
+
+    Unfinished messages of all streams may hold 4 MiB together; beyond, the oldest is broken.
+    """
 
     def __init__(self) -> None:
         self._frames = FrameReader()
         self._open: dict[tuple[int, bool], _Partial] = {}
+        self._held = 0  # bytes of all unfinished messages
 
     def push(self, data: bytes | bytearray | memoryview) -> list[Message | Broken | Damage]:
         """Take bytes, return what is now certain, in order."""
@@ -156,8 +162,8 @@ class MessageReader:
     def close(self) -> list[Message | Broken | Damage]:
         """End of input."""
         out = self._join(self._frames.close())
-        out += [Broken(key[0], partial.size) for key, partial in self._open.items()]
-        self._open.clear()
+        while self._open:
+            self._drop_oldest(out)
         return out
 
     def _join(self, items: list[Frame | Damage]) -> list[Message | Broken | Damage]:
@@ -172,6 +178,7 @@ class MessageReader:
     def _take(self, frame: Frame, out: list[Message | Broken | Damage]) -> None:
         key = (frame.stream, bool(frame.flags & ANCILLARY))
         partial = self._open.pop(key, None)
+        self._held -= partial.size if partial is not None else 0
         if frame.flags & FIRST:
             if partial is not None:
                 out.append(Broken(frame.stream, partial.size))
@@ -194,6 +201,15 @@ class MessageReader:
             out.append(_message(partial.head, b"".join(partial.parts), partial.size))
         else:
             self._open[key] = partial
+            self._held += partial.size
+            while self._held > MAX_UNFINISHED:
+                self._drop_oldest(out)
+
+    def _drop_oldest(self, out: list[Message | Broken | Damage]) -> None:
+        key = next(iter(self._open))
+        partial = self._open.pop(key)
+        self._held -= partial.size
+        out.append(Broken(key[0], partial.size))
 
 
 def _message(head: Frame, content: bytes, size: int) -> Message:

@@ -6,13 +6,12 @@ what the decoder shows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from san_stream.kernels import placed_taps
 from san_stream.profiles import Spikes
-from san_stream.types import Spike
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,35 +90,40 @@ class Reconstructor:
         self, block: Block, lead: int, stretches: list[tuple[int, int]]
     ) -> NDArray[np.int64]:
         """Σ α · w over the block's samples; what lies behind them becomes the new tail."""
-        tail = self._tails[lead]
-        size = max(block.count + self.reach, len(tail))
-        total = np.zeros(size, np.int64)
-        total[: len(tail)] = tail
+        tail, reach = self._tails[lead], self.reach
+        # room before the block for the part of a footprint that lies before the run
+        total = np.zeros(reach + max(block.count + reach, len(tail)), np.int64)
+        total[reach : reach + len(tail)] = tail
         for taps, (stretch, _), spikes in zip(
             self._taps[lead], stretches, block.spikes[lead], strict=True
         ):
-            for start, amplitude in zip(*spikes, strict=True):
-                at = stretch + int(start) - block.first
-                skip = max(-at, 0)  # the part before the run
-                end = at + len(taps)
-                total[max(at, 0) : end] += int(amplitude) * taps[skip:]
-        self._tails[lead] = total[block.count :].copy()
-        return total[: block.count]
+            starts, amplitudes = (np.asarray(part, np.int64) for part in spikes)
+            places = starts + (stretch - block.first + reach)
+            if len(places) < len(taps):
+                for place, amplitude in zip(places.tolist(), amplitudes, strict=True):
+                    total[place : place + len(taps)] += amplitude * taps
+            else:  # starts of one kernel differ, so each index occurs once
+                for j, tap in enumerate(taps):
+                    total[places + j] += amplitudes * tap
+        self._tails[lead] = total[reach + block.count :].copy()
+        return total[reach : reach + block.count]
 
 
-def block_spikes(coder: StreamCoder, block: Block, lead: int, first: list[Any]) -> list[Spike]:
-    """Spikes of one lead's block (a kernel after the other), from footprint starts."""
-    out = []
-    for kernel, ((stretch, _), spikes, offset) in enumerate(
-        zip(first, block.spikes[lead], coder.offsets[lead], strict=True)
+def block_spikes(
+    coder: StreamCoder, block: Block, lead: int, stretches: list[tuple[int, int]]
+) -> NDArray[np.int64]:
+    """Spikes of one lead's block, a kernel after the other, from footprint starts.
+
+    Returns:
+        int64 ``[k, 4]``: position, lead, kernel, amplitude.
+    """
+    parts = [np.zeros((0, 4), np.int64)]
+    for kernel, ((stretch, _), (starts, amplitudes), offset) in enumerate(
+        zip(stretches, block.spikes[lead], coder.offsets[lead], strict=True)
     ):
-        out += [
-            Spike(stretch + int(start) + offset, lead, kernel, int(amplitude))
-            for start, amplitude in zip(*spikes, strict=True)
-        ]
-    return out
-
-
-def spike_positions(coder: StreamCoder, block: Block, lead: int, first: list[Any]) -> list[int]:
-    """Absolute spike positions p of one lead's block (all kernels), from footprint starts."""
-    return [spike.sample for spike in block_spikes(coder, block, lead, first)]
+        part = np.empty((len(starts), 4), np.int64)
+        part[:, 0] = np.asarray(starts, np.int64) + (stretch + offset)
+        part[:, 1:3] = lead, kernel
+        part[:, 3] = amplitudes
+        parts.append(part)
+    return np.concatenate(parts)

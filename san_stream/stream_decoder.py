@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from san_stream.coding.stream import Block, StreamCoder, message_parts, window_ends
+from san_stream.coding.stream import Block, StreamCoder, message_work, window_ends
 from san_stream.errors import FormatError
 from san_stream.payloads import (
-    MAX_PARTS,
     VALIDITY,
     CodePrefix,
     End,
@@ -26,7 +25,7 @@ from san_stream.payloads import (
     unpack_gap,
 )
 from san_stream.reconstruct import Reconstructor, block_spikes
-from san_stream.types import Event, Gap, Signal, Spike, Window
+from san_stream.types import Event, Gap, Signal, Window
 from san_stream.windows import WindowLedger
 from san_stream.wire import BLOCK_MODULUS
 
@@ -63,7 +62,7 @@ class News:
     windows: list[Window] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
-    spikes: list[Spike] = field(default_factory=list)
+    spikes: list[NDArray[np.int64]] = field(default_factory=list)
 
     def notice(self, text: str) -> None:
         """Add a notice; beyond the hundredth only that there were more."""
@@ -163,18 +162,12 @@ class StreamDecoder:
 
     def code(self, message: Message) -> Signal | None:
         """Decode a CODE message; None where it gives no samples."""
-        info, block = self.header.info, self.header.block
         try:
             origin = self._origin(message.block)
-            prefix = unpack_code(message.content, origin, block, len(info.leads))
-            expected = self._coder.layers | (prefix.layers & {VALIDITY})
-            if prefix.layers != expected:
-                names = sorted(prefix.layers)
-                raise FormatError(f"layers {names} do not fit the profile")
-            parts = message_parts(self.header, prefix.first, prefix.count)
-            if parts > MAX_PARTS and len(split_blocks(prefix.first, prefix.count, block)) > 1:
-                raise FormatError(f"message of {parts} parts, at most {MAX_PARTS} are allowed")
-        except FormatError as error:
+            prefix = unpack_code(
+                message.content, origin, self.header.block, len(self.header.info.leads)
+            )
+        except FormatError as error:  # not even its place is known
             self.lose_sync(f"CODE message refused: {error}")
             return None
         for number in prefix.skipped:
@@ -186,13 +179,26 @@ class StreamDecoder:
             return None
         self._skip_to(prefix.first)
         self.started = True
-        if message.reset:
+        refusal = prefix.refusal or self._unfit(prefix)
+        if refusal:
+            self.lose_sync(f"CODE message at sample {prefix.first} refused: {refusal}")
+        elif message.reset:
             self._coder.reset()
             self._synced = True
         if not self._synced:
             self._miss(end, UNDECODABLE)
             return None
         return self._decode(message, prefix)
+
+    def _unfit(self, prefix: CodePrefix) -> str | None:
+        """Why a message does not fit its stream, or None."""
+        expected = self._coder.layers | (prefix.layers & {VALIDITY})
+        if prefix.layers != expected:
+            return f"layers {sorted(prefix.layers)} do not fit the profile"
+        work = message_work(self.header, prefix.first, prefix.count)
+        if not work.allowed:
+            return f"{work.values} values in {work.parts} parts are outside the limits"
+        return None
 
     def _decode(self, message: Message, prefix: CodePrefix) -> Signal | None:
         if prefix.run_begins:
@@ -253,9 +259,9 @@ class StreamDecoder:
             values, _ = self._rebuild.rebuild(block, stretches)
             for lead in range(len(leads)):
                 spikes = block_spikes(self._coder, block, lead, stretches[lead])
-                spikes = [spike for spike in spikes if spike.sample >= 0]
-                self.ledger.add_spikes(lead, [spike.sample for spike in spikes])
-                self.news.spikes += spikes
+                spikes = spikes[spikes[:, 0] >= 0]
+                self.ledger.add_spikes(lead, spikes[:, 0])
+                self.news.spikes.append(spikes)
         else:
             values = np.array(block.samples, dtype=np.int64).T
         for i, lead_info in enumerate(leads):
@@ -308,7 +314,7 @@ class StreamDecoder:
             events=tuple(news.events),
             notices=tuple(news.notices),
             segment=self.segment,
-            spikes=tuple(news.spikes),
+            code=np.concatenate([np.zeros((0, 4), np.int64), *news.spikes]),
         )
 
     def gap(self, message: Message) -> None:
@@ -363,6 +369,9 @@ class StreamDecoder:
         except FormatError as error:
             self.lose_sync(f"END message refused: {error}")
             return
+        if end.position < self.position:
+            self.news.notice(f"END at sample {end.position}, behind {self.position}")
+            self.complete = False
         self._skip_to(end.position)
         if end.events > self.events and not self._events_unknown:
             self.news.notice(f"{end.events - self.events} events lost")

@@ -7,7 +7,7 @@ checking itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from math import isfinite
@@ -147,6 +147,8 @@ class Chunk:
             raise SampleError(
                 f"valid has shape {self.valid.shape}, samples have {self.samples.shape}"
             )
+        if self.valid is not None and self.valid.dtype != np.bool_:
+            raise SampleError(f"valid is {self.valid.dtype}, expected bool")
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -307,8 +309,8 @@ class Signal:
         gaps: what is missing right before `first_sample`, in order.
         windows: windows that this piece completes.
         events: annotations that came with it.
-        spikes: those whose kernels begin in its samples, a lead and kernel after the other;
-            empty without spikes.
+        code: int64 ``[k, 4]``, the spikes whose kernels begin in its samples, a lead and
+            kernel after the other: position, lead, kernel, amplitude (see `Spike`).
         notices: what else the decoder met (damage, duplicates, unknown kinds), in words.
         segment: 0, 1, ...: counts the streams of this number that began (``cat a b``).
     """
@@ -322,7 +324,12 @@ class Signal:
     events: tuple[Event, ...] = ()
     notices: tuple[str, ...] = ()
     segment: int = 0
-    spikes: tuple[Spike, ...] = ()
+    code: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), np.int64))
+
+    @property
+    def spikes(self) -> tuple[Spike, ...]:
+        """The sparse code, spike by spike; empty in a profile without spikes."""
+        return tuple(Spike(*row) for row in self.code.tolist())
 
     @property
     def stream(self) -> int:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from san_stream.loss import loss_value
 from san_stream.types import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -79,10 +80,11 @@ class WindowLedger:
                 entry.valid[lead] += number
             at = end
 
-    def add_spikes(self, lead: int, positions: Iterable[int]) -> None:
-        """Spikes of a lead, by position."""
-        for position in positions:
-            self._at(position // self.length).spikes[lead] += 1
+    def add_spikes(self, lead: int, positions: NDArray[np.int64]) -> None:
+        """Spikes of a lead, by position, int64 ``[k]``, 0 or more."""
+        indices, counts = np.unique(positions // self.length, return_counts=True)
+        for index, count in zip(indices.tolist(), counts.tolist(), strict=True):
+            self._at(index).spikes[lead] += count
 
     def spoil(self, first: int, count: int) -> None:
         """Samples were sent there that were not decoded: these windows get no figures."""

@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from san_runtime.losses import LossSums
-from san_stream.coding.stream import message_parts, window_ends
+from san_stream.coding.stream import message_work, window_ends
 from san_stream.headers import Header, pack_header
 from san_stream.payloads import (
     MAX_EVENTS,
-    MAX_MESSAGE_VALUES,
-    MAX_PARTS,
     VALIDITY,
     End,
     Losses,
@@ -67,7 +65,6 @@ class Assembler:
         self.windows: list[Window] = []
         self._coder = coder
         self._pace = pace
-        self._values = MAX_MESSAGE_VALUES // len(header.info.leads)
         self._begun = False
         self._header_at = 0
         self._period = -1  # which stretch between resets the last block lay in
@@ -215,8 +212,8 @@ class Assembler:
         first = self._open[0].block.first
         with_next = self.decided - first + self.header.block
         return (
-            with_next > min(self._pace.pack, self._values)
-            or message_parts(self.header, first, with_next) > MAX_PARTS
+            with_next > self._pace.pack
+            or not message_work(self.header, first, with_next).allowed
             or self._coder.written + self._largest > MAX_PAYLOAD - PREFIX_ROOM
         )
 

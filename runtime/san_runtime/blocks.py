@@ -14,7 +14,7 @@ import numpy as np
 
 from san_runtime.engine import LeadEngine
 from san_stream.coding.stream import Block, StreamCoder
-from san_stream.reconstruct import Reconstructor, spike_positions
+from san_stream.reconstruct import Reconstructor, block_spikes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +33,7 @@ class Draft:
         valid: bool ``[count, leads]``.
         shown: int64 ``[count, leads]``, what the decoder will show.
         errors, signals: int64 ``[count, leads]``: |x − x̂| and |x − b|; None: exact.
-        spikes: absolute spike positions a lead.
+        spikes: absolute spike positions a lead, int64 ``[k]``.
     """
 
     block: Block
@@ -41,7 +41,7 @@ class Draft:
     shown: NDArray[np.int64]
     errors: NDArray[np.int64] | None = None
     signals: NDArray[np.int64] | None = None
-    spikes: tuple[tuple[int, ...], ...] = ()
+    spikes: tuple[NDArray[np.int64], ...] = ()
 
 
 class RunBuffer:
@@ -244,7 +244,7 @@ class SpikesMaker:
             errors=np.abs(exact - rebuilt),
             signals=np.abs(exact - base),
             spikes=tuple(
-                tuple(spike_positions(self._coder, block, lead, stretches[lead]))
+                block_spikes(self._coder, block, lead, stretches[lead])[:, 0]
                 for lead in range(len(self._leads))
             ),
         )

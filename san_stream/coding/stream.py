@@ -30,7 +30,15 @@ from san_stream.coding.spikes import SPIKES_MEMORY, SPIKES_SIZE, restart_spikes
 from san_stream.errors import FormatError
 from san_stream.kernels import KernelSet, footprint_offset
 from san_stream.loss import NO_SIGNAL
-from san_stream.payloads import BASELINE, RESIDUAL, SPIKES, STATISTICS, VALIDITY
+from san_stream.payloads import (
+    BASELINE,
+    MAX_MESSAGE_VALUES,
+    MAX_PARTS,
+    RESIDUAL,
+    SPIKES,
+    STATISTICS,
+    VALIDITY,
+)
 from san_stream.profiles import Spikes
 from san_stream.types import INT32_MAX, INT32_MIN
 from san_stream.wire import MAX_MESSAGE
@@ -76,15 +84,35 @@ def window_ends(first: int, count: int, window: int) -> range:
     return range(first // window, (first + count) // window)
 
 
-def message_parts(header: Header, first: int, count: int) -> int:
-    """Work of a message: blocks times kernels (or leads), and loss indices."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a message costs to decode; the format bounds it (docs/format.md, "CODE").
+
+    Attributes:
+        values: samples times kernels of all leads (times leads where there are none).
+        parts: blocks times the same, and loss indices.
+        blocks: blocks or parts of blocks.
+    """
+
+    values: int
+    parts: int
+    blocks: int
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it is inside the limits; a single block may have more parts."""
+        return self.values <= MAX_MESSAGE_VALUES and (self.parts <= MAX_PARTS or self.blocks == 1)
+
+
+def message_work(header: Header, first: int, count: int) -> Work:
+    """Work of a message of `count` samples from `first`."""
     blocks = -(-(first + count) // header.block) - first // header.block
-    leads = len(header.info.leads)
-    placed = leads
+    leads = placed = len(header.info.leads)
     if isinstance(header.profile, Spikes):
         sets = header.profile.kernels.sets
         placed = sum(len(sets[i].kernels) for i in header.assignment)
-    return blocks * placed + len(window_ends(first, count, header.window)) * leads
+    windows = len(window_ends(first, count, header.window))
+    return Work(count * placed, blocks * placed + windows * leads, blocks)
 
 
 def profile_layers(header: Header) -> frozenset[int]:

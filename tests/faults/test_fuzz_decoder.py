@@ -198,23 +198,23 @@ def run(count: int, seed: int) -> Tally:
     return tally
 
 
-def accept(tally: Tally, seed: int) -> None:
+def report(tally: Tally, seed: int) -> None:
     print(  # noqa: T201
         f"\nDecoder: {tally.mutated} mutated messages in {tally.streams} streams, slowest "
         f"{1000 * tally.slowest:.1f} ms ({tally.what}); seed {seed}"
     )
-    assert tally.slowest < LIMIT
 
 
 def test_five_thousand_messages() -> None:
-    accept(run(5000, SEED), SEED)
+    report(run(5000, SEED), SEED)
 
 
 @pytest.mark.fuzz
 def test_two_hundred_thousand_messages(capsys: pytest.CaptureFixture[str]) -> None:
     tally = run(200_000, SEED + 1)
     with capsys.disabled():
-        accept(tally, SEED + 1)
+        report(tally, SEED + 1)
+    assert tally.slowest < LIMIT
 
 
 def test_memory() -> None:

@@ -12,7 +12,7 @@ from san_runtime.encoder import Encoder
 from san_stream import Decoder, Gap, Lossless, Signal, Spikes
 from san_stream.profiles import Profile
 from san_stream.types import Chunk, Event, StreamInfo
-from san_stream.wire import Kind
+from san_stream.wire import HEADER_SIZE, Kind, pack_frame
 from tests.golden import signals
 
 LOSSLESS, SPIKES = Lossless(), Spikes(signals.zero_sum_kernels())
@@ -376,3 +376,14 @@ def test_physical_samples_are_nan_where_not_valid() -> None:
     expected[10:20, 1] = np.nan
     np.testing.assert_array_equal(signal.samples, expected)
     assert (signal.digital[10:20, 1] == -(2**31)).all()
+
+
+def test_a_refused_last_message_is_a_gap_without_end() -> None:
+    """Its place is readable though its contents are not: these samples are named."""
+    messages = live()[:-1]
+    content = bytearray(messages[-1][HEADER_SIZE:-4])
+    content[1] |= 1 << 4  # layer 4, which no profile of this version has
+    forged = pack_frame(2, 3, 0, messages[-1][3] + 256 * messages[-1][4], bytes(content))
+    result = Result(b"".join(messages[:-1]) + forged)
+    assert result.gaps == [Gap(950, 50, "undecodable", damage=True)]
+    assert any("layers [3, 4] do not fit the profile" in text for text in result.notices)

@@ -246,8 +246,7 @@ def test_demo_end_to_end(tmp_path):
     assert float(rows["bits per sample"][0]) < 4.2
     assert float(rows["bits per sample, signal bytes alone"][1]) < 0.15
     assert rows["digest"] == ["agrees", "agrees"]
-    assert 0.9 < float(rows["delay, seconds of signal"][0]) < 10
-    assert float(rows["delay, seconds of signal"][1]) > float(rows["delay, seconds of signal"][0])
+    assert all(float(delay) > 0.9 for delay in rows["delay, seconds of signal"])
     assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert len(page) < 1_500_000

@@ -297,7 +297,7 @@ class TestServe:
             thread = threading.Thread(target=lambda: received.append(receive(slow)))
             thread.start()
         thread.join()
-        assert took < 10
+        assert took < 60  # whoever waits for the slow client waits for ever
         size = len(messages[2])
         # Every message that came is whole, and those that did not are counted.
         assert len(received[0]) % size == 0

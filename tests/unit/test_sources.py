@@ -274,7 +274,7 @@ class TestPace:
         with open_source(record(tmp_path, SIXTEEN), speed=0.5) as source:
             samples = collect(source)[0][0]
         assert len(samples) == 20
-        assert 0.16 <= time.monotonic() - begin < 1.0
+        assert 0.16 <= time.monotonic() - begin < 10
 
     @pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf"), "fast"])
     def test_impossible_speeds(self, tmp_path, speed):

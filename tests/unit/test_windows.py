@@ -25,8 +25,8 @@ def test_figures_of_a_window() -> None:
     valid = np.ones((30, 2), np.bool_)
     valid[3:6, 1] = False
     ledger.add_samples(0, valid)
-    ledger.add_spikes(0, [0, 5, 19, 20])
-    ledger.add_spikes(1, [21])
+    ledger.add_spikes(0, np.array([0, 5, 19, 20]))
+    ledger.add_spikes(1, np.array([21]))
     window = ledger.close_window(0, (0, 224))
     assert window == Window(
         index=0,

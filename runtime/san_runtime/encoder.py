@@ -20,6 +20,7 @@ from san_stream.headers import (
     MIN_WINDOW,
     Header,
 )
+from san_stream.payloads import MAX_MESSAGE_VALUES
 from san_stream.profiles import Lossless, Profile, Spikes
 from san_stream.types import INT32_MAX, INT32_MIN, MAX_POSITION, Chunk, Event, Gap
 
@@ -77,18 +78,21 @@ class Encoder:
         core: Core | None = None,
     ) -> None:
         profile = Lossless() if profile is None else profile
-        leads = len(info.leads)
+        most = MAX_BLOCK_VALUES // len(info.leads)
+        assignment: tuple[int, ...] = ()
+        if isinstance(profile, Spikes):
+            assignment = profile.kernels.assign(info)
+            placed = sum(len(profile.kernels.sets[i].kernels) for i in assignment)
+            most = min(most, MAX_MESSAGE_VALUES // placed)
         if block is None:
-            block = max(round(BLOCK_SECONDS * info.rate), MIN_DEFAULT_BLOCK)
-            block = min(block, MAX_BLOCK_VALUES // leads)
+            block = min(max(round(BLOCK_SECONDS * info.rate), MIN_DEFAULT_BLOCK), most)
         if reset is None:
             reset = ceil(Fraction(RESET_SECONDS[profile.name]) * info.rate)
-        _check("block", block, 1, MAX_BLOCK_VALUES // leads)
+        _check("block", block, 1, most)
         _check("window", window, MIN_WINDOW, MAX_WINDOW)
         _check("reset", reset, 1, MAX_INTERVAL)
         _check("pack", 1 if pack is None else pack, 1, MAX_INTERVAL)
         _check("first sample", first_sample or 0, 0, MAX_POSITION - 1)
-        assignment = profile.kernels.assign(info) if isinstance(profile, Spikes) else ()
         start = first_sample or 0
         header = Header(info, profile, block, window, start, False, assignment)
         self._coder = StreamCoder(header, core or compiled_core())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from san_stream.coding.core import PLAIN, Core
+from san_stream.coding.stream import model_bytes
 from san_stream.errors import FormatError
 from san_stream.headers import Header, pack_header, unpack_header
 from san_stream.payloads import STATISTICS
@@ -16,6 +17,10 @@ from san_stream.wire import Kind
 
 if TYPE_CHECKING:
     from san_stream.types import Signal
+
+
+MAX_MODEL_BYTES = 2**26
+"""Most memory that the models of all open streams may take."""
 
 
 @dataclass(slots=True)
@@ -168,7 +173,7 @@ class Decoder:
         number = message.stream
         current = self.streams.get(number)
         try:
-            header = unpack_header(message.content, number)
+            header = unpack_header(message.content, number, self._core)
         except FormatError as error:
             self.counters.dropped_bytes += message.size
             self._unplaced.notice(f"HEADER of stream {number} refused: {error}")
@@ -184,6 +189,10 @@ class Decoder:
             if not current.started and current.header.start == header.start:
                 current.news.notice("duplicate HEADER dropped")
                 return
+        held = [s for n, s in self.streams.items() if n != number and not s.ended]
+        if sum(model_bytes(s.header) for s in held) + model_bytes(header) > MAX_MODEL_BYTES:
+            self._unplaced.notice(f"HEADER of stream {number} refused: too many models at once")
+            return
         if current is not None:
             if not current.ended:
                 current.complete = False

@@ -13,14 +13,10 @@ from fractions import Fraction
 from math import gcd, isfinite
 from typing import Final
 
-from san_stream.coding.range_coder import (
-    ERROR,
-    STATE_SIZE,
-    finish_encoder,
-    start_decoder,
-    start_encoder,
-)
-from san_stream.coding.side import TREND_MEMORY, TREND_SIZE, code_trend, restart_trend
+from san_stream.coding.core import PLAIN, Core
+from san_stream.coding.numbers import EVEN
+from san_stream.coding.range_coder import ERROR, STATE_SIZE
+from san_stream.coding.side import TREND_MEMORY, TREND_SIZE, restart_trend
 from san_stream.errors import FormatError, SanStreamError
 from san_stream.fields import Scanner, optional, text, varint, zigzag
 from san_stream.kernels import (
@@ -103,7 +99,7 @@ def pack_header(header: Header) -> bytes:
     return b"".join(out)
 
 
-def unpack_header(content: bytes, stream: int) -> Header:
+def unpack_header(content: bytes, stream: int, core: Core = PLAIN) -> Header:
     """Read a HEADER message of the stream of this number.
 
     Raises:
@@ -116,14 +112,14 @@ def unpack_header(content: bytes, stream: int) -> Header:
     if version != VERSION:
         raise FormatError(f"format version {version}, this release reads {VERSION}")
     try:
-        return _unpack_header(scan, stream)
+        return _unpack_header(scan, stream, core)
     except FormatError:
         raise
     except (SanStreamError, OverflowError) as error:
         raise FormatError(f"header: {error}") from None
 
 
-def _unpack_header(scan: Scanner, stream: int) -> Header:
+def _unpack_header(scan: Scanner, stream: int, core: Core) -> Header:
     repeat = scan.flag()
     start = scan.varint(MAX_POSITION - 1)
     numerator, denominator = scan.varint(2**31 - 1), scan.varint(2**31 - 1)
@@ -149,7 +145,7 @@ def _unpack_header(scan: Scanner, stream: int) -> Header:
     profile: Profile = Lossless()
     assignment: tuple[int, ...] = ()
     if number == 1:
-        kernels = _unpack_kernels(scan, info)
+        kernels = _unpack_kernels(scan, info, core)
         assignment = tuple(scan.octets(count))
         if max(assignment) >= len(kernels.sets):
             raise FormatError(f"kernel set {max(assignment)} of {len(kernels.sets)}")
@@ -187,7 +183,7 @@ def _pack_kernels(kernels: Kernels) -> bytes:
     return b"".join(out)
 
 
-def _unpack_kernels(scan: Scanner, info: StreamInfo) -> Kernels:
+def _unpack_kernels(scan: Scanner, info: StreamInfo, core: Core) -> Kernels:
     tie, delay = scan.octet(), scan.octet()
     if tie > 1 or delay != DELAY_FACTOR:
         raise FormatError(f"tie {tie}, delay {delay}: not known to this release")
@@ -201,7 +197,7 @@ def _unpack_kernels(scan: Scanner, info: StreamInfo) -> Kernels:
         if total > MAX_MODEL_TAPS:
             raise FormatError(f"{total} taps in all, at most {MAX_MODEL_TAPS} are allowed")
         taps = [[0] * size for _, size in sizes]
-        _code_taps(taps, scan.octets(scan.varint(MAX_TAPS * MAX_KERNELS * 8)))
+        _code_taps(taps, scan.octets(scan.varint(MAX_TAPS * MAX_KERNELS * 8)), core)
         group = [Kernel(tuple(t), med) for t, (med, _) in zip(taps, sizes, strict=True)]
         sets.append(KernelSet(tuple(group), scale, step, baseline))
     units = {lead.unit for lead in info.leads}
@@ -209,22 +205,23 @@ def _unpack_kernels(scan: Scanner, info: StreamInfo) -> Kernels:
     return Kernels(tuple(sets), info.rate, unit, tie="adjoint" if tie == 0 else "convolution")
 
 
-def _code_taps(kernels: list[list[int]], coded: bytes | None) -> bytes:
+def _code_taps(kernels: list[list[int]], coded: bytes | None, core: Core = PLAIN) -> bytes:
     """Taps of a set as trend numbers in one interval of the range coder, in place.
 
     Encodes where `coded` is None, and returns the bytes; else decodes.
     """
-    state, memory = [0] * STATE_SIZE, [0] * TREND_MEMORY
-    model = [32768] * TREND_SIZE, [0] * TREND_SIZE
-    buffer = bytearray(8 * MAX_TAPS * MAX_KERNELS if coded is None else coded)
+    state, memory = core.integers(STATE_SIZE, 0), core.integers(TREND_MEMORY, 0)
+    model = core.integers(TREND_SIZE, EVEN), core.integers(TREND_SIZE, 0)
     if coded is None:
-        start_encoder(state)
+        buffer = core.octets(8 * MAX_TAPS * MAX_KERNELS)
+        core.start_encoder(state)
     else:
-        start_decoder(state, buffer, len(coded))
+        buffer = core.loaded(coded)
+        core.start_decoder(state, buffer, len(coded))
     for taps in kernels:
         restart_trend(memory, 0)
         for j, tap in enumerate(taps):
-            taps[j] = code_trend(state, buffer, *model, 0, memory, tap)
+            taps[j] = int(core.code_trend(state, buffer, *model, 0, memory, tap))
             if state[ERROR]:
                 raise FormatError("coded taps break a rule")
-    return bytes(buffer[: finish_encoder(state, buffer)]) if coded is None else coded
+    return coded if coded is not None else bytes(buffer[: core.finish_encoder(state, buffer)])

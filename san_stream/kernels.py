@@ -16,15 +16,22 @@ sum need a declared fixed baseline, which is then both r and b.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from san_stream.errors import ModelError
-from san_stream.types import INT32_MAX, INT32_MIN, MAX_NAME_BYTES, MAX_UNIT_BYTES, check_text
+from san_stream.types import (
+    INT32_MAX,
+    INT32_MIN,
+    MAX_NAME_BYTES,
+    MAX_UNIT_BYTES,
+    as_rate,
+    check_text,
+)
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -180,14 +187,12 @@ class Kernels:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sets", tuple(self.sets))
-        object.__setattr__(self, "rate", Fraction(self.rate))
+        object.__setattr__(self, "rate", as_rate(self.rate))
         if not 1 <= len(self.sets) <= MAX_SETS:
             raise ModelError(f"{len(self.sets)} kernel sets: 1 to {MAX_SETS} are allowed")
         taps = sum(kernel_set.weights for kernel_set in self.sets)
         if taps > MAX_MODEL_TAPS:
             raise ModelError(f"{taps} taps in all: at most {MAX_MODEL_TAPS} are allowed")
-        if not 0 < self.rate < 2**31:
-            raise ModelError(f"model rate {self.rate} Hz: must be above 0 and below 2^31")
         if self.tie not in ("adjoint", "convolution"):
             raise ModelError(f"tie {self.tie!r}: must be 'adjoint' or 'convolution'")
         if self.activation != "extrema":

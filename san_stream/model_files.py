@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,12 +89,16 @@ def from_json(text: str, name: str) -> Kernels:
 def save(kernels: Kernels, path: str | PathLike[str]) -> None:
     """Write the model; the file is replaced as a whole or not at all."""
     target = Path(path)
-    partial = target.with_name(target.name + ".partial")
-    try:
-        partial.write_text(to_json(kernels), encoding="utf-8")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    with partial.open("x", encoding="utf-8") as file:  # "x" follows no link and takes no file
+        try:
+            file.write(to_json(kernels))
+            file.close()
+            partial.replace(target)
+        except BaseException:
+            file.close()
+            partial.unlink()
+            raise
 
 
 def load(path: str | PathLike[str]) -> Kernels:

@@ -14,7 +14,6 @@ from san_stream.errors import FormatError, SanStreamError
 from san_stream.fields import Scanner, text, varint, zigzag
 from san_stream.types import (
     MAX_EVENT_TEXT_BYTES,
-    MAX_LEADS,
     MAX_NAME_BYTES,
     MAX_POSITION,
     Event,
@@ -172,7 +171,9 @@ def pack_events(events: Sequence[Event], before: int, origin: int) -> bytes:
     return b"".join(out)
 
 
-def unpack_events(content: bytes, origin: int, stream: int) -> tuple[tuple[Event, ...], int]:
+def unpack_events(
+    content: bytes, origin: int, leads: int, stream: int
+) -> tuple[tuple[Event, ...], int]:
     """Read an EVENTS message: the events, and how many came before in the stream."""
     scan = Scanner(content)
     before = scan.varint()
@@ -180,7 +181,7 @@ def unpack_events(content: bytes, origin: int, stream: int) -> tuple[tuple[Event
     last = origin
     for _ in range(scan.varint(MAX_EVENTS)):
         last += scan.zigzag()
-        lead, symbol, flags = scan.varint(MAX_LEADS) - 1, scan.text(8), scan.octet()
+        lead, symbol, flags = scan.varint(leads) - 1, scan.text(8), scan.octet()
         if flags > 15:
             raise FormatError(f"event flags {flags}, must be below 16")
         subtype = int.from_bytes(scan.octets(1), signed=True) if flags & 1 else 0

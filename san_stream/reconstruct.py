@@ -48,7 +48,8 @@ class Reconstructor:
         self._leads = header.info.leads
         self._sets = coder.sets
         tie = header.profile.kernels.tie
-        self._taps = [[placed_taps(kernel, tie) for kernel in s.kernels] for s in coder.sets]
+        placed = {s: [placed_taps(kernel, tie) for kernel in s.kernels] for s in set(coder.sets)}
+        self._taps = [placed[s] for s in coder.sets]
         self.reach = max(len(taps) for group in self._taps for taps in group) - 1
         self._tails = [np.zeros(0, np.int64) for _ in self._leads]
         self._baselines: list[tuple[int, int]] = [(0, 0) for _ in self._leads]

@@ -100,7 +100,7 @@ class StreamDecoder:
         self.started = False
         self._events_unknown = header.repeat  # how many there were before we joined
         self._coder = StreamCoder(header, core)
-        self._rebuild = Reconstructor(self._coder) if self._coder.sets else None
+        self._rebuild: Reconstructor | None = None  # made at the first RESET
         self._synced = False  # until a CODE with RESET
         self._joined = False  # the last samples came from an intact state
         self._blind_until = 0  # samples before lack footprints from before a reset
@@ -153,6 +153,7 @@ class StreamDecoder:
     def release(self) -> None:
         """Free what only further CODE messages would need."""
         self._coder.release()
+        self._rebuild = None
 
     def resume_at(self, start: int) -> None:
         """A repeated HEADER tells where the stream is."""
@@ -185,6 +186,8 @@ class StreamDecoder:
         elif message.reset:
             self._coder.reset()
             self._synced = True
+            if self._coder.sets and self._rebuild is None:
+                self._rebuild = Reconstructor(self._coder)
         if not self._synced:
             self._miss(end, UNDECODABLE)
             return None
@@ -259,7 +262,7 @@ class StreamDecoder:
             values, _ = self._rebuild.rebuild(block, stretches)
             for lead in range(len(leads)):
                 spikes = block_spikes(self._coder, block, lead, stretches[lead])
-                spikes = spikes[spikes[:, 0] >= 0]
+                spikes = spikes[spikes[:, 0] >= self._blind_until]
                 self.ledger.add_spikes(lead, spikes[:, 0])
                 self.news.spikes.append(spikes)
         else:
@@ -346,7 +349,9 @@ class StreamDecoder:
         """An EVENTS message."""
         try:
             origin = self._origin(message.block)
-            events, before = unpack_events(message.content, origin, self.header.info.stream)
+            events, before = unpack_events(
+                message.content, origin, len(self.header.info.leads), self.header.info.stream
+            )
         except FormatError as error:
             self.news.notice(f"EVENTS message refused: {error}")
             self.complete = False

@@ -29,6 +29,27 @@ MAX_UNIT_BYTES = 16
 MAX_EVENT_TEXT_BYTES = 1024
 
 
+MAX_RATE_PART = 2**31 - 1
+
+
+def as_rate(value: Fraction | float) -> Fraction:
+    """The nearest fraction whose parts fit the wire (each below 2^31), as samples a second.
+
+    Raises:
+        SettingError: not above 0, or not below 2^31.
+    """
+    try:
+        exact = Fraction(value)
+    except (ValueError, OverflowError):  # NaN, infinity
+        raise SettingError(f"rate {value} Hz: must be a finite number") from None
+    rate = Fraction(0)
+    if 0 < exact < 2**31:
+        rate = exact.limit_denominator(max(MAX_RATE_PART // (int(exact) + 1), 1))
+    if rate == 0:
+        raise SettingError(f"rate {value} Hz: must be above 0 and below 2^31")
+    return rate
+
+
 def check_text(what: str, text: str, limit: int) -> None:
     """Refuse text that is too long for the wire or that could not be printed."""
     size = len(text.encode("utf-8", "surrogatepass"))
@@ -105,10 +126,8 @@ class StreamInfo:
     stream: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", Fraction(self.rate).limit_denominator(2**31 - 1))
+        object.__setattr__(self, "rate", as_rate(self.rate))
         object.__setattr__(self, "leads", tuple(self.leads))
-        if not 0 < self.rate < 2**31:
-            raise SettingError(f"rate {self.rate} Hz: must be above 0 and below 2^31")
         if not 1 <= len(self.leads) <= MAX_LEADS:
             raise SettingError(f"{len(self.leads)} leads: a stream has 1 to {MAX_LEADS}")
         if not 0 <= self.stream < MAX_STREAMS:

@@ -23,7 +23,7 @@ from san_stream.payloads import (
     pack_gap,
 )
 from san_stream.windows import WindowLedger
-from san_stream.wire import MAX_PAYLOAD, RESET, Kind, pack_message
+from san_stream.wire import BLOCK_MODULUS, MAX_PAYLOAD, RESET, Kind, pack_message
 
 if TYPE_CHECKING:
     from san_runtime.blocks import Draft
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from san_stream.types import Event, Gap, Window
 
 EVENTS_A_MESSAGE: Final = min(128, MAX_EVENTS)
+FAR_BLOCKS: Final = BLOCK_MODULUS // 4
+"""Blocks after which the HEADER tells the position again, well before numbers repeat."""
 PREFIX_ROOM: Final = 16
 """Bytes kept free in a frame for what stands before the coded bytes, and their end."""
 
@@ -68,6 +70,7 @@ class Assembler:
         self._begun = False
         self._header_at = 0
         self._period = -1  # which stretch between resets the last block lay in
+        self._far = False  # a gap went so far that block numbers alone could mislead
         self._open: list[Draft] = []
         self._open_run = self._open_reset = self._open_validity = False
         self._largest = 0  # bytes of the largest block in the open message
@@ -100,13 +103,14 @@ class Assembler:
     def prepare(self) -> list[bytes]:
         """Before the next block of a run is drafted: reset the coder where that is due."""
         period = self.decided // self.header.block // self._pace.reset_blocks
-        if period == self._period:
+        if period == self._period and not self._far:
             return []
         out = self.flush()
         run_begins = self._coder.run_begins
-        if self._period >= 0 and self.decided - self._header_at >= self._pace.header_samples:
+        old = self.decided - self._header_at >= self._pace.header_samples
+        if self._far or (self._period >= 0 and old):
             out.append(self._write_header(replace(self.header, start=self.decided, repeat=True)))
-        self._period = period
+        self._period, self._far = period, False
         self._coder.reset()
         if run_begins:
             self._coder.restart()
@@ -170,6 +174,7 @@ class Assembler:
         if closes:
             self._close_window(index, losses)
         self._gaps += 1
+        self._far |= gap.count >= FAR_BLOCKS * block
         self.decided = end
         return [*out, message]
 

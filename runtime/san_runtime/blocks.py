@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from san_runtime.engine import LeadEngine
+from san_runtime.held import HeldLead
+from san_runtime.run_buffer import RunBuffer
 from san_stream.coding.stream import Block, StreamCoder
 from san_stream.reconstruct import Reconstructor, block_spikes
 
@@ -42,44 +43,6 @@ class Draft:
     errors: NDArray[np.int64] | None = None
     signals: NDArray[np.int64] | None = None
     spikes: tuple[NDArray[np.int64], ...] = ()
-
-
-class RunBuffer:
-    """The samples of the current run that are not yet in a block."""
-
-    def __init__(self, leads: int) -> None:
-        self._samples = np.zeros((0, leads), np.int32)
-        self._valid = np.zeros((0, leads), np.bool_)
-        self.first = 0
-
-    @property
-    def end(self) -> int:
-        """Index behind the last sample."""
-        return self.first + len(self._samples)
-
-    def start(self, first: int) -> None:
-        """Begin a run; the buffer must be empty."""
-        self.first = first
-
-    def push(self, samples: NDArray[np.int32], valid: NDArray[np.bool_]) -> None:
-        """Append samples."""
-        self._samples = np.concatenate((self._samples, samples))
-        self._valid = np.concatenate((self._valid, valid))
-
-    def look(self, first: int, end: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """Samples and validity from `first` to before `end`."""
-        part = slice(first - self.first, end - self.first)
-        return self._samples[part], self._valid[part]
-
-    def block_bounds(self, block: int) -> tuple[int, int]:
-        """First sample of the buffer, and the end of its block or of the samples."""
-        return self.first, min((self.first // block + 1) * block, self.end)
-
-    def drop(self, end: int) -> None:
-        """Forget all before `end`."""
-        keep = end - self.first
-        self._samples, self._valid = self._samples[keep:], self._valid[keep:]
-        self.first = end
 
 
 def codable_validity(valid: NDArray[np.bool_], core: Core) -> list[object] | None:
@@ -143,9 +106,8 @@ class SpikesMaker:
         self._fill = np.array([lead.invalid or 0 for lead in self._leads], np.int64)
         self._run = RunBuffer(len(self._leads))
         self._ended = False
-        self._engines = [LeadEngine(s, backend) for s in coder.sets]
+        self._engines = [HeldLead(s, backend) for s in coder.sets]
         self._rebuild = Reconstructor(coder)
-        self._held = np.zeros(len(self._leads), np.int32)
         self._means: list[int | None] = []
 
     def start_run(self, first: int) -> None:
@@ -155,7 +117,6 @@ class SpikesMaker:
         for engine in self._engines:
             engine.start_run(first)
         self._rebuild.restart()
-        self._held = np.array([lead.baseline for lead in self._leads], np.int32)
         self._means = [None for _ in self._leads]  # of the block before, in this run
         self._waiting: list[list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = [
             [(np.zeros(0, np.int64), np.zeros(0, np.int64)) for _ in s.kernels]
@@ -163,23 +124,10 @@ class SpikesMaker:
         ]
 
     def push(self, samples: NDArray[np.int32], valid: NDArray[np.bool_]) -> None:
-        """Take samples of the run; where a lead has no value its last one is held."""
+        """Take samples of the run."""
         self._run.push(samples, valid)
         for lead, engine in enumerate(self._engines):
-            engine.push(self._hold(samples[:, lead], valid[:, lead], lead))
-
-    def _hold(
-        self, samples: NDArray[np.int32], valid: NDArray[np.bool_], lead: int
-    ) -> NDArray[np.int32]:
-        if not len(samples):
-            return samples
-        if valid.all():
-            self._held[lead] = samples[-1]
-            return np.ascontiguousarray(samples)
-        last = np.maximum.accumulate(np.where(valid, np.arange(len(samples)), -1))
-        held = np.where(last >= 0, samples[last], self._held[lead]).astype(np.int32)
-        self._held[lead] = held[-1]
-        return held
+            engine.push(samples[:, lead], valid[:, lead])
 
     def end_run(self) -> None:
         """The run ends with what was pushed."""

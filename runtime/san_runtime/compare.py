@@ -156,7 +156,8 @@ def _check_alike(names: tuple[str, str], a: Recorded, b: Recorded) -> None:
 
 def _same(what: str, names: tuple[str, str], a: object, b: object) -> None:
     if a != b:
-        raise SettingError(f"{what} differ: {a} in {names[0]!r}, {b} in {names[1]!r}")
+        hint = "; --start and --duration compare a part" if "sample" in what else ""
+        raise SettingError(f"{what} differ: {a} in {names[0]!r}, {b} in {names[1]!r}{hint}")
 
 
 def _figures(lead: Lead, i: int, a: Recorded, b: Recorded, shared: slice) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from san_stream.types import Signal
 
 MAX_FILL: Final = 2**31
-"""Missing samples that are written out at most: a longer gap would fill the disk."""
+"""Missing samples that one output takes at most, all gaps together: more would fill the disk."""
 
 WRITERS: Final[dict[str, type[WfdbWriter | CsvWriter | NpyWriter]]] = {
     ".hea": WfdbWriter,
@@ -35,6 +35,7 @@ class _Output:
     writer: Writer
     first: int  # absolute sample of its first row
     position: int  # of the next row
+    filled: int = 0  # rows written for gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,13 @@ class Decoded:
         paths: files made, in order of stream.
         samples: rows of each stream, missing ones included.
         damage: one line on what was wrong with the input, or None.
+        notices: a line on each thing that the output could not hold.
     """
 
     paths: list[Path]
     samples: list[int]
     damage: str | None = None
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -82,25 +85,33 @@ class _Outputs:
     def _writer(self, info: StreamInfo, first: int, number: int) -> Writer:
         origin = info.origin
         if origin is not None and first:
-            origin += timedelta(microseconds=round(first * 10**6 / info.rate))
+            try:
+                origin += timedelta(microseconds=round(first * 10**6 / info.rate))
+            except OverflowError:  # beyond the year 9999
+                origin = None
         moved = StreamInfo(info.rate, info.leads, origin, info.stream)
         base = self.base.with_name(f"{self.base.name}-{number}") if number else self.base
         digital = self.digital
         if digital is None:
             digital = self.kind is WfdbWriter
-        return self.kind(base, moved, digital=digital)
+        writer = self.kind(base, moved, digital=digital)
+        if isinstance(writer, CsvWriter):
+            writer.gap(first)  # its index is the stream's
+        return writer
 
     @staticmethod
     def _fill(output: _Output, end: int) -> None:
         count = end - output.position
-        if count > MAX_FILL and not isinstance(output.writer, CsvWriter):
+        if count <= 0:
+            return
+        output.filled += count
+        if output.filled > MAX_FILL and not isinstance(output.writer, CsvWriter):
             raise SinkError(
-                f"gap of {count} samples at {output.position}: more than {MAX_FILL} are not "
-                "written out; decode to .csv, which leaves gaps out"
+                f"gaps of {output.filled} samples in all before sample {end}: an output takes "
+                f"at most {MAX_FILL}; decode to .csv, which leaves gaps out"
             )
-        if count > 0:
-            output.writer.gap(count)
-            output.position = end
+        output.writer.gap(count)
+        output.position = end
 
 
 def decode_file(
@@ -160,7 +171,8 @@ def decode_file(
             written.unlink(missing_ok=True)
         raise
     rows = [output.position - output.first for output in outputs.made.values()]
-    return Decoded(paths, rows, damage)
+    notices = tuple(line for output in outputs.made.values() for line in output.writer.notices)
+    return Decoded(paths, rows, damage, notices)
 
 
 def _names(base: Path, count: int) -> list[Path]:

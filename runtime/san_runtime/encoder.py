@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from san_runtime.assembler import Assembler, Pace
+from san_runtime.assembler import FAR_BLOCKS, Assembler, Pace
 from san_runtime.backends import get_backend
 from san_runtime.blocks import LosslessMaker, SpikesMaker
 from san_runtime.compiled import compiled_core
@@ -20,7 +20,6 @@ from san_stream.headers import (
     MIN_WINDOW,
     Header,
 )
-from san_stream.payloads import MAX_MESSAGE_VALUES
 from san_stream.profiles import Lossless, Profile, Spikes
 from san_stream.types import INT32_MAX, INT32_MIN, MAX_POSITION, Chunk, Event, Gap
 
@@ -83,7 +82,7 @@ class Encoder:
         if isinstance(profile, Spikes):
             assignment = profile.kernels.assign(info)
             placed = sum(len(profile.kernels.sets[i].kernels) for i in assignment)
-            most = min(most, MAX_MESSAGE_VALUES // placed)
+            most = min(most, MAX_BLOCK_VALUES // placed)  # the densest code fits a message
         if block is None:
             block = min(max(round(BLOCK_SECONDS * info.rate), MIN_DEFAULT_BLOCK), most)
         if reset is None:
@@ -101,7 +100,8 @@ class Encoder:
             self._maker = SpikesMaker(header, self._coder, get_backend(backend))
         else:
             self._maker = LosslessMaker(header, self._coder)
-        pace = Pace(pack, -(-reset // block), ceil(HEADER_SECONDS * info.rate))
+        header_samples = min(ceil(HEADER_SECONDS * info.rate), FAR_BLOCKS * block)
+        pace = Pace(pack, -(-reset // block), header_samples)
         self._assembler = Assembler(header, self._coder, pace)
         self._info = info
         self._ranged = isinstance(profile, Spikes)
@@ -155,15 +155,19 @@ class Encoder:
                 f"{what} of stream {item.stream}, this encoder is for {self._info.stream}"
             )
         if isinstance(item, Event):
+            if item.lead >= len(self._info.leads):
+                raise SampleError(
+                    f"event of lead {item.lead}, the stream has {len(self._info.leads)}"
+                )
             self._assembler.add_event(item)
             return []
         if isinstance(item, Gap):
-            self._place(item.first, "gap")
+            self._place(item.first, item.count, "gap")
             out = self._assembler.begin(item.first) + self._end_run()
             self.position = item.first + item.count
             return out + self._assembler.gap(item)
         samples, valid = self._checked(item)
-        self._place(item.first_sample, "chunk")
+        self._place(item.first_sample, len(samples), "chunk")
         out = self._assembler.begin(item.first_sample)
         if not len(samples):
             return out
@@ -199,7 +203,9 @@ class Encoder:
             out += self._assembler.write(self._maker.draft())
         return out
 
-    def _place(self, first: int, what: str) -> None:
+    def _place(self, first: int, count: int, what: str) -> None:
+        if first + count >= MAX_POSITION:
+            raise SampleError(f"{what} ends at {first + count}, positions must be below 2^62")
         if not self._placed:
             if first < 0:
                 raise SampleError(f"{what} begins at {first}, must be 0 or more")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from san_stream.errors import SourceError
+from san_stream.wire import SYNC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,8 @@ READ_BYTES = 2**16
 
 def open_feed(url: str, *, interval: float = 0.1, follow: bool = True) -> Iterator[bytes]:
     """Bytes of a source as they come; ``b""`` where `interval` passed without any.
+
+    A file that does not begin as a stream does is refused; an empty one may still grow.
 
     Args:
         url: ``tcp://HOST:PORT``, ``file:PATH`` or a path.
@@ -63,9 +66,13 @@ def _connection(url: str, interval: float) -> Iterator[bytes]:
 def _file(path: str, interval: float, *, follow: bool) -> Iterator[bytes]:
     try:
         with Path(path).open("rb") as file:
+            begun = False
             while True:
                 data = file.read(READ_BYTES)
                 if data:
+                    if not begun and data[0] != SYNC:
+                        raise SourceError(f"source {path!r}: no san-stream header at its start")
+                    begun = True
                     yield data
                 elif follow:
                     yield b""

@@ -152,7 +152,7 @@ def _stream_report(stream: StreamDecoder, found: StreamFigures) -> dict[str, Any
         "window": header.window,
         "first_sample": header.start,
         "samples": found.samples,
-        "seconds": float(found.samples / info.rate),
+        "seconds": float((stream.position - header.start) / info.rate),
         "gaps": found.gaps,
         "missing_samples": found.missing,
         "lost_samples": stream.lost,

@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 
 
 class Writer(Protocol):
-    """Takes the samples of one stream in order; nothing is in place before `finish`."""
+    """Takes the samples of one stream in order; nothing is in place before `finish`.
+
+    Attributes:
+        suffixes: of the files that may be made.
+        notices: after `finish`, a line on each thing that the files could not hold.
+    """
 
     suffixes: ClassVar[tuple[str, ...]]
+    notices: list[str]
 
     def write(self, digital: NDArray[np.int32], valid: NDArray[np.bool_]) -> None:
         """Append samples, both ``[n, leads]``."""

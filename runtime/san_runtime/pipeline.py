@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +158,8 @@ def run(
 ) -> Summary:
     """Encode a source into sinks until it ends or a signal comes.
 
-    On Ctrl-C or SIGTERM the encoders are closed, so what was sent is a whole stream.
+    On Ctrl-C or SIGTERM, and where the source or an encoder fails, the encoders are closed,
+    so what was sent is a whole stream.
 
     Args:
         source: where samples come from; the caller closes it.
@@ -199,7 +200,10 @@ def run(
                     raise
             for stream in summary.streams:
                 _send(encoders[stream.info.stream].close(), sinks, stream)
-        except (SanStreamError, OSError):
+        except (SanStreamError, OSError) as error:
+            kept = [sink for sink in sinks if keep or not isinstance(sink, FileSink)]
+            if not isinstance(error, SinkError):
+                _end(encoders, kept, summary)
             for sink in sinks:
                 if isinstance(sink, FileSink) and not keep:
                     sink.discard()
@@ -249,6 +253,21 @@ def _send(messages: list[bytes], sinks: list[Sink], stream: StreamSummary) -> No
             sink.write(message)
         stream.messages += 1
         stream.bytes += len(message)
+
+
+def _end(encoders: dict[int, Encoder], sinks: list[Sink], summary: Summary) -> None:
+    """After an error: end what has begun, as far as encoders and sinks still can."""
+    if not summary.messages:
+        return
+    for stream in summary.streams:
+        messages: list[bytes] = []
+        with suppress(SanStreamError):  # the first error is the one to tell
+            messages = encoders[stream.info.stream].close()
+        for sink in list(sinks):
+            try:
+                _send(messages, [sink], stream)
+            except SinkError:
+                sinks.remove(sink)
 
 
 def _encoder(

@@ -34,10 +34,12 @@ def _physical(
 class CsvWriter:
     """One row a sample: its index, then a column a lead; empty where no value is known.
 
-    A gap leaves its rows out, so the index tells where it was.
+    A gap leaves its rows out, so the index tells where it was. The first row has index 0
+    unless a gap was left out before it.
 
     Attributes:
         suffixes: of the file.
+        notices: none.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".csv",)
@@ -50,6 +52,7 @@ class CsvWriter:
             info: of the stream.
             digital: ADC integers, else physical units.
         """
+        self.notices: list[str] = []
         self._info = info
         self._digital = digital
         self._next = 0
@@ -95,6 +98,7 @@ class NpyWriter:
 
     Attributes:
         suffixes: of the file.
+        notices: none.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".npy",)
@@ -108,6 +112,7 @@ class NpyWriter:
             info: of the stream.
             digital: int32 ADC values, else float64 in physical units.
         """
+        self.notices: list[str] = []
         self._info = info
         self._digital = digital
         self._count = 0

@@ -14,6 +14,7 @@ from san_stream.coding.range_coder import DECODING, ERROR, code_bit
 if TYPE_CHECKING:
     from san_stream.coding.store import Integers, Octets
 
+EVEN: Final = 32768  # probability one half
 COUNT_LIMIT: Final = 255
 FLOOR: Final = 32  # probabilities used stay in 32 to 65536 - 32
 NUMBER_BITS: Final = 36  # classes of magnitude: numbers up to 2^35

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from math import log2
 from typing import TYPE_CHECKING, Any, Final
 
+from san_stream.coding.numbers import EVEN
 from san_stream.coding.range_coder import ERROR, PENDING, POSITION, RANGE, STATE_SIZE
 from san_stream.coding.residual import (
     RAW_FLAG,
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from san_stream.coding.core import Core
     from san_stream.headers import Header
 
-EVEN: Final = 32768  # probability one half
 FIRST_LOSS: Final = 200  # loss index before the first window: L̃ = 0.35
 RAW_MARGIN: Final = 2  # bytes that a modelled block may cost more than a raw one
 MARGIN: Final = 2**17  # room in the buffer for the block that is being coded
@@ -113,6 +113,19 @@ def message_work(header: Header, first: int, count: int) -> Work:
         placed = sum(len(sets[i].kernels) for i in header.assignment)
     windows = len(window_ends(first, count, header.window))
     return Work(count * placed, blocks * placed + windows * leads, blocks)
+
+
+def model_bytes(header: Header) -> int:
+    """About what the models of a stream take in memory, 8 bytes an entry and count."""
+    leads = len(header.info.leads)
+    entries = leads * VALIDITY_SIZE
+    if isinstance(header.profile, Spikes):
+        sets = header.profile.kernels.sets
+        placed = sum(len(sets[i].kernels) for i in header.assignment)
+        entries += leads * (TREND_SIZE + LEVEL_SIZE) + placed * SPIKES_SIZE
+    else:
+        entries += leads * RESIDUAL_SIZE
+    return 16 * entries
 
 
 def profile_layers(header: Header) -> frozenset[int]:

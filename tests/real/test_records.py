@@ -6,6 +6,7 @@ The default run takes the first minute of each; the long run takes all of it.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 import wfdb
 
+import san_runtime
 from san_runtime.compiled import compiled_core
 from san_runtime.encoder import Encoder
 from san_runtime.sources import open_source
-from san_stream import Chunk, Decoder, Lead, Lossless, StreamInfo
+from san_stream import Chunk, Decoder, Kernels, Lead, Lossless, Spikes, StreamInfo
 
 
 def recordings() -> list[str]:
@@ -110,3 +112,21 @@ def test_64_channel_eeg_is_decoded_equal(data_root: Path) -> None:
 
 def _lead(name: str) -> Lead:
     return Lead(name, "uV", 1.0, 0)
+
+
+@pytest.mark.parametrize("columns_used", [[0], [1], [0, 1]])
+def test_rates_of_the_spikes_profile(data: Callable[[str], Path], columns_used: list[int]) -> None:
+    """30 minutes with the bundled model: all bytes of the file, and those that are no signal."""
+    model = Kernels.load(Path(san_runtime.__file__).parent / "demo_data" / "100_kernels.json")
+    with open_source(f"wfdb:{data('mitdb/100')}", channels=columns_used) as source:
+        info = source.info
+        encoder = Encoder(info, Spikes(model), pack=Encoder.file_pack(info))
+        file = b"".join(message for item in source for message in encoder.push(item))
+    file += b"".join(encoder.close())
+    decoder = Decoder(compiled_core())
+    samples = sum(signal.digital.size for signal in decoder.push(file))
+    assert samples == 650_000 * len(columns_used)
+    assert 8 * len(file) / samples < 0.15
+    bits = decoder.counters.bits
+    assert sum(bits.values()) == 8 * len(file)
+    assert (bits["container"] + bits["statistics"]) / samples <= 0.012

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from fractions import Fraction
 
@@ -13,9 +14,12 @@ import wfdb
 
 from san_runtime.cli import main
 from san_runtime.decoding import decode_file
+from san_runtime.files import all_streams
 from san_runtime.inspect_file import inspect
 from san_runtime.interrupt import Interrupt
 from san_runtime.pipeline import EncoderSettings, run
+from san_runtime.sinks.file import FileSink
+from san_stream.decode import Decoder
 from san_stream.errors import SampleError, SettingError, SinkError, SourceError
 from san_stream.profiles import Lossless
 from san_stream.types import Chunk, Event, Gap, Lead, StreamInfo
@@ -114,11 +118,51 @@ class TestGaps:
         items = [chunk(0, 50), Gap(50, 2**40), Chunk(50 + 2**40, ROWS[:50])]
         run(ListSource(items), Lossless(), [path])
         for name in ("o.hea", "o.npy"):
-            with pytest.raises(SinkError, match="gap of 1099511627776 samples at 50"):
+            with pytest.raises(SinkError, match=r"gaps of 1099511627776 samples .* 2147483648"):
                 decode_file(path, str(tmp_path / name))
         assert [p.name for p in tmp_path.iterdir()] == ["g.san"]
         decode_file(path, str(tmp_path / "o.csv"))
         assert len((tmp_path / "o.csv").read_text(encoding="utf-8").splitlines()) == 101
+
+    def test_many_gaps_share_one_budget(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("san_runtime.decoding.MAX_FILL", 100)
+        items = [chunk(0, 50), Gap(50, 60), chunk(110, 50), Gap(160, 40), chunk(200, 50)]
+        path = str(tmp_path / "g.san")
+        run(ListSource(items), Lossless(), [path])
+        assert decode_file(path, str(tmp_path / "whole.npy")).samples == [250]
+        run(ListSource([*items, Gap(250, 1), chunk(251, 50)]), Lossless(), [path], force=True)
+        for name in ("o.hea", "o.npy"):
+            with pytest.raises(SinkError, match=r"gaps of 101 samples in all .* at most 100"):
+                decode_file(path, str(tmp_path / name))
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["g.san", "whole.npy"]
+        assert decode_file(path, str(tmp_path / "o.csv")).samples == [301]
+
+    @pytest.mark.parametrize("first", [1000, 2**60])
+    def test_a_table_counts_samples_as_the_stream_does(self, tmp_path, first):
+        from datetime import UTC, datetime
+
+        info = StreamInfo(Fraction(50), INFO.leads, datetime(2020, 1, 1, tzinfo=UTC))
+        items = [Chunk(first, ROWS[:60]), Gap(first + 60, 5), Chunk(first + 65, ROWS[:1])]
+        run(ListSource(items, [info]), Lossless(), [str(tmp_path / "l.san")])
+        decode_file(str(tmp_path / "l.san"), str(tmp_path / "l.csv"))
+        rows = (tmp_path / "l.csv").read_text(encoding="utf-8").splitlines()[1:]
+        found = [int(row.split(",")[0]) for row in rows]
+        assert found == [*range(first, first + 60), first + 65]
+
+    def test_a_salvaged_table_counts_samples_as_the_stream_does(self, tmp_path):
+        path = tmp_path / "s.san"
+        settings = EncoderSettings(live=True, block=50, reset=1.0)
+        run(ListSource([chunk(1000, 300)]), Lossless(), [str(path)], settings=settings)
+        data = bytearray(path.read_bytes())
+        data[len(data) // 4] ^= 1
+        path.write_bytes(data)
+        decode_file(str(path), str(tmp_path / "s.csv"), salvage=True)
+        rows = (tmp_path / "s.csv").read_text(encoding="utf-8").splitlines()[1:]
+        assert 0 < len(rows) < 300
+        for row in rows:
+            at, *values = row.split(",")
+            digital = [round(200 * float(value)) for value in values]
+            assert digital == ROWS[int(at) - 1000].tolist()
 
 
 class TestWriters:
@@ -194,10 +238,62 @@ class TestErrors:
         with pytest.raises(SourceError, match="broken"):
             run(source, Lossless(), [str(path)], settings=settings, keep=keep)
         assert path.exists() == keep
-        if keep:
-            assert main(["verify", str(path), "--quiet"]) == 1
-            assert main(["decode", str(path), str(tmp_path / "x.npy"), "--salvage"]) == 0
+        if keep:  # the stream is ended: what came before the error is whole
+            assert main(["verify", str(path), "--quiet"]) == 0
+            assert main(["decode", str(path), str(tmp_path / "x.npy")]) == 0
             assert len(np.load(tmp_path / "x.npy")) == 500
+
+    @pytest.mark.parametrize("failing", [SourceError("broken"), chunk(9999, 1)])
+    def test_receivers_get_the_end_and_a_partial_file_goes(self, tmp_path, failing):
+        second = StreamInfo(Fraction(50), INFO.leads, stream=1)
+        source = ListSource([chunk(0, 500), chunk(0, 70, stream=1), failing], [INFO, second])
+        received = bytearray()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def receive() -> None:
+                connection = server.accept()[0]
+                with connection:
+                    while data := connection.recv(65536):
+                        received.extend(data)
+
+            thread = threading.Thread(target=receive)
+            thread.start()
+            urls = [str(tmp_path / "x.san"), f"tcp://127.0.0.1:{server.getsockname()[1]}"]
+            with pytest.raises((SourceError, SampleError), match=r"broken|begins at 9999"):
+                run(source, Lossless(), urls, keep=False)
+            thread.join()
+        assert list(tmp_path.iterdir()) == []
+        decoder = Decoder()
+        decoder.push(bytes(received))
+        decoder.close()
+        assert [(s.ended, s.digest_ok, s.position) for s in all_streams(decoder)] == [
+            (True, True, 500),
+            (True, True, 70),
+        ]
+
+    def test_a_sink_that_fails_too_hides_neither_the_error_nor_the_other_ends(
+        self, tmp_path, monkeypatch
+    ):
+        class Failing(FileSink):
+            broken = False
+
+            def write(self, message: bytes) -> None:
+                if self.broken:
+                    raise SinkError("full")
+                super().write(message)
+
+        sinks = []
+
+        def breaks() -> None:
+            sinks[0].broken = True
+
+        monkeypatch.setattr("san_runtime.sinks.file.FileSink", Failing)
+        items = [chunk(0, 500), breaks, SourceError("broken")]
+        urls = [str(tmp_path / "a.san"), str(tmp_path / "b.san")]
+        with pytest.raises(SourceError, match="broken"):
+            run(ListSource(items), Lossless(), urls, opened=lambda _, sink: sinks.append(sink))
+        assert main(["verify", urls[0], "--quiet"]) == 1
+        assert main(["verify", urls[1], "--quiet"]) == 0
 
     def test_samples_out_of_place(self, tmp_path):
         with pytest.raises(SampleError, match="begins at 600, expected 500"):

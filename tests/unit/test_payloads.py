@@ -145,10 +145,10 @@ def events(draw: st.DrawFn) -> Event:
 @given(st.lists(events(), max_size=5), POSITIONS, POSITIONS)
 def test_events_round_trip(listed: list[Event], before: int, origin: int) -> None:
     content = pack_events(listed, before, origin)
-    assert unpack_events(content, origin, 3) == (tuple(listed), before)
+    assert unpack_events(content, origin, 255, 3) == (tuple(listed), before)
     for cut in range(0, len(content), 3):
         with pytest.raises(FormatError):
-            unpack_events(content[:cut], origin, 3)
+            unpack_events(content[:cut], origin, 255, 3)
 
 
 ONE_EVENT = zigzag(5) + varint(0) + text("N")
@@ -172,12 +172,12 @@ ONE_EVENT = zigzag(5) + varint(0) + text("N")
 )
 def test_events_that_break_a_rule(content: bytes) -> None:
     with pytest.raises(FormatError):
-        unpack_events(varint(0) + content, 0, 0)
+        unpack_events(varint(0) + content, 0, 255, 0)
 
 
 def test_most_events_of_a_message() -> None:
     content = varint(0) + varint(2**12) + (ONE_EVENT + b"\0") * 2**12
-    assert len(unpack_events(content, 0, 0)[0]) == 2**12
+    assert len(unpack_events(content, 0, 255, 0)[0]) == 2**12
 
 
 @given(

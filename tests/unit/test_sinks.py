@@ -19,7 +19,7 @@ from san_runtime.encoder import Encoder
 from san_runtime.sinks import is_live, open_sink, split_address
 from san_runtime.sinks.catch_up import CatchUp
 from san_runtime.sinks.file import FileSink, StdoutSink
-from san_runtime.sinks.serve import ServingSink
+from san_runtime.sinks.serve import ServingSink, _listen
 from san_runtime.sinks.tcp import TcpSink
 from san_stream.decode import Decoder
 from san_stream.errors import SinkError
@@ -346,6 +346,77 @@ class TestServe:
             with pytest.raises(SinkError, match="is closed"):
                 sink.write(b"x")
         assert (threading.active_count(), descriptors()) == before
+
+    def test_a_peer_that_has_reset_already_harms_nobody(self, monkeypatch):
+        class Listener:
+            """Hands out one connection whose options cannot be set any more."""
+
+            def __init__(self, listener):
+                self.listener = listener
+                self.gone = []
+
+            def accept(self):
+                connection, address = self.listener.accept()
+                if not self.gone:
+                    self.gone.append(connection)
+                    connection.close()  # setting an option on it is an error from here on
+                return connection, address
+
+            def __getattr__(self, name):
+                return getattr(self.listener, name)
+
+        wrapped = []
+
+        def listen(*args, **options):
+            wrapped.append(Listener(_listen(*args, **options)))
+            return wrapped[0]
+
+        monkeypatch.setattr("san_runtime.sinks.serve._listen", listen)
+        messages, _ = encoded()
+        with ServingSink("127.0.0.1", 0) as sink:
+            socket.create_connection(sink.address).close()
+            until(lambda: wrapped[0].gone)
+            client = socket.create_connection(sink.address)
+            until(lambda: sink.clients == 1)
+            for message in messages:
+                sink.write(message)
+        assert receive(client) == b"".join(messages)
+
+    def test_no_descriptor_left_is_waited_out_without_spinning(self):
+        resource = pytest.importorskip("resource", reason="descriptor limits are POSIX")
+        messages, _ = encoded()
+        with ServingSink("127.0.0.1", 0) as sink:
+            client = socket.socket()
+            before = resource.getrlimit(resource.RLIMIT_NOFILE)
+            lowest = os.dup(0)
+            os.close(lowest)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+            try:
+                client.connect(sink.address)
+                begin = time.process_time()
+                time.sleep(0.6)
+                assert time.process_time() - begin < 0.3
+                assert sink.clients == 0
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            until(lambda: sink.clients == 1)
+            for message in messages:
+                sink.write(message)
+        assert receive(client) == b"".join(messages)
+
+    def test_a_dead_serving_thread_is_told(self, monkeypatch):
+        def fails(self, selector):
+            raise OSError(9, "Bad file descriptor")
+
+        with ServingSink("127.0.0.1", 0) as sink:
+            client = socket.create_connection(sink.address)
+            until(lambda: sink.clients == 1)
+            monkeypatch.setattr(ServingSink, "_watch", fails)
+            assert receive(client) == b""  # it is not left hanging
+            with pytest.raises(SinkError, match=r"serving has ended: .*Bad file descriptor"):
+                sink.write(b"x")
+            with pytest.raises(SinkError, match="serving has ended"):
+                sink.wait_for_client(5)
 
     @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
     def test_beyond_loopback_needs_insecure(self, host):

@@ -40,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         result = app.main(args=argv, prog_name="san-stream", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+        return BAD_INPUT
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "san-stream"
         return _fail(f"{escape(error.format_message())} See '{where} --help'.")

@@ -40,6 +40,6 @@ def command(
         say(line)
     missing = sum(lead["missing_in_one"] for lead in found["leads"])
     if missing:
-        say(f"{missing:,} samples are missing in one of the two and not counted")
+        say(f"{missing:,} values of all leads are missing in one of the two and not counted")
     say("equal: every sample" if found["equal"] else "not equal")
     return 0

@@ -33,7 +33,8 @@ def command(
     """Decode FILE (- is standard input) into OUT, whose suffix says what is written.
 
     .hea: a WFDB record (with .dat, and .atr where there are annotations); missing samples
-    and gaps become WFDB's missing samples. .csv: a row a sample, gaps leave rows out.
+    and gaps become WFDB's missing samples. .csv: a row a sample with its index in the
+    stream; gaps leave rows out.
     .npy: one array, NaN where no value is known. Several streams: OUT, OUT-1, OUT-2.
     """
     from san_runtime.decoding import decode_file
@@ -46,6 +47,8 @@ def command(
         )
     if result.damage is not None:
         note(f"san-stream: warning: {result.damage}")
+    for notice in result.notices:
+        note(f"san-stream: warning: {notice}")
     if as_json:
         say_json(
             {

@@ -102,17 +102,23 @@ def _cpu() -> str:
 
 
 def _cache() -> dict[str, str]:
-    """Where numba keeps compiled code of this package, and whether it can."""
-    import san_runtime
+    """Where compiled code of this package is kept, and whether it can be."""
+    if find_spec("numba") is None:
+        return {"folder": "-", "state": "nothing is compiled without numba"}
+    from san_runtime.jit import cache_directory
 
     chosen = os.environ.get("NUMBA_CACHE_DIR")
-    folder = Path(chosen) if chosen else Path(san_runtime.__file__).parent / "__pycache__"
-    place = folder if folder.exists() else folder.parent
+    folder = Path(chosen) if chosen else cache_directory()
+    if folder is None:
+        return {
+            "folder": "-",
+            "state": "no safe folder: compiled anew each time",
+        }
     try:
-        with tempfile.TemporaryFile(dir=place):
+        with tempfile.TemporaryFile(dir=folder):
             state = "writable"
     except OSError:
-        state = "not writable, numba takes a folder of the user"
+        state = "not writable: compiled anew each time"
     return {"folder": str(folder), "state": state}
 
 

@@ -76,8 +76,8 @@ def _print_stream(stream: dict[str, Any]) -> None:
         )
     say(f"  profile {what}; block {stream['block']}, window {stream['window']} samples")
     say(
-        f"  {stream['samples']:,} samples a lead, {stream['gaps']} gaps with "
-        f"{stream['missing_samples']:,} samples, {stream['events']} events"
+        f"  {stream['samples']:,} samples a lead, {stream['missing_samples']:,} missing in "
+        f"{stream['gaps']} stretches, {stream['events']} events"
     )
     say(
         f"  {stream['windows']:,} windows ({stream['windows_without_signal']} without signal, "

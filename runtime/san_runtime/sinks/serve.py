@@ -25,6 +25,8 @@ MAX_CLIENTS = 32
 MAX_QUEUED = 8 * 2**20
 """Bytes that may wait for one client before messages are dropped."""
 CLOSE_SECONDS = 5.0
+ACCEPT_PAUSE = 0.2
+"""Seconds without a new client after one could not be taken (no descriptor left)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +79,8 @@ class ServingSink:
         self._changed = threading.Condition()
         self._closing = False
         self._deadline = float("inf")
+        self._failure = ""  # what ended the serving thread
+        self._resume: float | None = None  # when to listen again, while that pauses
         self._waker, self._wakened = socket.socketpair()
         for end in (self._listener, self._waker, self._wakened):
             end.setblocking(False)
@@ -90,10 +94,15 @@ class ServingSink:
             return len(self._clients)
 
     def wait_for_client(self, timeout: float | None = None) -> bool:
-        """Wait until somebody is connected; False if nobody came in `timeout` seconds."""
+        """Wait until somebody is connected; False if nobody came in `timeout` seconds.
+
+        Raises:
+            SinkError: serving has failed.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
             while not self._clients:
+                self._check_serving()
                 # Short waits, so that Ctrl-C works on every system.
                 left = 0.2 if deadline is None else min(0.2, deadline - time.monotonic())
                 if left <= 0:
@@ -102,10 +111,15 @@ class ServingSink:
         return True
 
     def write(self, message: bytes) -> None:
-        """Queue one message for every client; never waits."""
+        """Queue one message for every client; never waits.
+
+        Raises:
+            SinkError: the sink is closed, or serving has failed.
+        """
         with self._changed:
             if self._closing:
-                raise SinkError(f"output 'tcp-listen://{self.address}': is closed")
+                raise SinkError(f"output {self._where}: is closed")
+            self._check_serving()
             self._catch_up.add(message)
             for client in self._clients.values():
                 self._queue(client, message)
@@ -129,7 +143,16 @@ class ServingSink:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def _where(self) -> str:
+        host, port = self.address
+        return f"'tcp-listen://{f'[{host}]' if ':' in host else host}:{port}'"
+
     # -- under the lock ------------------------------------------------------------------
+
+    def _check_serving(self) -> None:
+        if not self._closing and (self._failure or not self._thread.is_alive()):
+            raise SinkError(f"output {self._where}: serving has ended: {self._failure or 'failed'}")
 
     def _queue(self, client: _Client, message: bytes) -> None:
         client.queue.append(message)
@@ -151,22 +174,37 @@ class ServingSink:
             self._waker.send(b"\0")
 
     def _serve(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._wakened, selectors.EVENT_READ)
-            while not self._done():
-                for key, mask in selector.select(0.2):
-                    if key.fileobj is self._listener:
-                        self._accept(selector)
-                    elif key.fileobj is self._wakened:
-                        with contextlib.suppress(BlockingIOError):
-                            self._wakened.recv(4096)
-                    else:
-                        self._talk(selector, key.fd, mask)
-                self._watch(selector)
-            for descriptor in list(self._clients):
-                self._drop(selector, descriptor)
+        try:
+            with selectors.DefaultSelector() as selector:
+                self._loop(selector)
+        except (OSError, ValueError, KeyError) as error:  # what a selector raises
+            self._failure = str(error) or type(error).__name__
+        finally:
+            with self._changed:
+                for client in self._clients.values():  # only where the loop broke off
+                    client.socket.close()
+                self._clients.clear()
+                self._changed.notify_all()
             self._listener.close()
+
+    def _loop(self, selector: selectors.BaseSelector) -> None:
+        selector.register(self._listener, selectors.EVENT_READ)
+        selector.register(self._wakened, selectors.EVENT_READ)
+        while not self._done():
+            for key, mask in selector.select(0.2):
+                if key.fileobj is self._listener:
+                    self._accept(selector)
+                elif key.fileobj is self._wakened:
+                    with contextlib.suppress(BlockingIOError):
+                        self._wakened.recv(4096)
+                else:
+                    self._talk(selector, key.fd, mask)
+            if self._resume is not None and time.monotonic() >= self._resume:
+                self._resume = None
+                selector.register(self._listener, selectors.EVENT_READ)
+            self._watch(selector)
+        for descriptor in list(self._clients):
+            self._drop(selector, descriptor)
 
     def _done(self) -> bool:
         with self._changed:
@@ -184,14 +222,23 @@ class ServingSink:
     def _accept(self, selector: selectors.BaseSelector) -> None:
         try:
             connection, _ = self._listener.accept()
-        except OSError:  # it has gone again
+        except BlockingIOError:  # it has gone again
+            return
+        except OSError:
+            # Where no descriptor is left, the listener stays ready: do not spin on it.
+            selector.unregister(self._listener)
+            self._resume = time.monotonic() + ACCEPT_PAUSE
             return
         with self._changed:
             if len(self._clients) >= MAX_CLIENTS or self._closing:
                 connection.close()
                 return
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            try:
+                connection.setblocking(False)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError:  # some systems say so when the peer has reset the connection
+                connection.close()
+                return
             queue = deque(self._catch_up.messages())
             client = _Client(connection, queue, sum(map(len, queue)))
             self._clients[connection.fileno()] = client

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 # Least branch coverage in percent, of all four packages together.
-COVERAGE ?= 0
+COVERAGE ?= 90
 # Test processes; auto: one for each core.
 JOBS ?= auto
 # More arguments for pytest, e.g. make test PYTEST="-k wire".

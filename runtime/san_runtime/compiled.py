@@ -9,32 +9,42 @@ from typing import Any
 import numpy as np
 
 from san_runtime.jit import jit
-from san_stream.coding import numbers, range_coder, residual, side, spikes
-from san_stream.coding.core import Core
-
-_MODULES = (range_coder, numbers, side, spikes, residual)
+from san_stream.coding.core import Core, coding_modules, functions_of
 
 
 def _compile_modules() -> dict[str, Any]:
     """Each function of the coding modules, compiled, calling its compiled kin.
 
     The plain functions stay as they are; the compiled ones are made from the same code
-    with globals in which every coding function is the compiled one.
+    with globals in which every coding function is the compiled one, and every table (a
+    list or tuple of integers) a constant array.
     """
     compiled: dict[str, Any] = {}
-    for module in _MODULES:
-        for name, function in list(vars(module).items()):
-            if isinstance(function, types.FunctionType) and function.__module__ == module.__name__:
-                scope = {**vars(module), **compiled}
-                twin = types.FunctionType(function.__code__, scope, name, function.__defaults__)
-                twin.__module__ = module.__name__
-                twin.__qualname__ = function.__qualname__
-                compiled[name] = jit(twin)
+    for module in coding_modules():
+        scope = {name: _constant(value) for name, value in vars(module).items()}
+        for name, function in functions_of(module).items():
+            twin = types.FunctionType(
+                function.__code__, {**scope, **compiled}, name, function.__defaults__
+            )
+            twin.__module__ = module.__name__
+            twin.__qualname__ = function.__qualname__
+            compiled[name] = jit(twin)
     return compiled
+
+
+def _constant(value: Any) -> Any:
+    """A table as an array that numba takes for a constant; any other value as it is."""
+    if isinstance(value, list | tuple) and value and all(type(v) is int for v in value):
+        return np.array(value, np.int64)
+    return value
 
 
 def _integers(size: int, value: int) -> Any:
     return np.full(size, value, np.int64)
+
+
+def _words(size: int, value: int) -> Any:
+    return np.full(size, value, np.int32)
 
 
 def _octets(size: int) -> Any:
@@ -51,14 +61,13 @@ def _listed(values: Any) -> Any:
 
 @cache
 def compiled_core() -> Core:
-    """The compiled coding functions; they work on int64 and uint8 arrays."""
-    functions = _compile_modules()
-    names = [name for name in Core.__slots__ if name in functions]
+    """The compiled coding functions; they work on int64, int32 and uint8 arrays."""
     return Core(
         name="compiled",
         integers=_integers,
+        words=_words,
         listed=_listed,
         octets=_octets,
         loaded=_loaded,
-        **{name: functions[name] for name in names},
+        functions=_compile_modules(),
     )

@@ -29,3 +29,8 @@ class Spikes:
 
 
 Profile = Lossless | Spikes
+
+
+def is_exact(profile: Profile) -> bool:
+    """Whether the decoder shows the very samples, so that no loss need be told."""
+    return isinstance(profile, Lossless)

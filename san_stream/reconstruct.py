@@ -16,7 +16,8 @@ from san_stream.profiles import Spikes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from san_stream.coding.stream import Block, StreamCoder
+    from san_stream.coding.layers import Block
+    from san_stream.coding.stream import StreamCoder
 
 
 def interpolate(

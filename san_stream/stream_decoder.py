@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from san_stream.coding.stream import Block, StreamCoder, message_work, window_ends
+from san_stream.coding.layers import Block
+from san_stream.coding.stream import StreamCoder, message_work, window_ends
 from san_stream.errors import FormatError
 from san_stream.payloads import (
     VALIDITY,

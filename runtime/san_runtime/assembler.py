@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from san_runtime.losses import LossSums
@@ -131,9 +132,8 @@ class Assembler:
         elif self._open_validity and not validity:
             make, count = self._coder.core.integers, draft.block.count
             draft.block.valid = [make(count, 1) for _ in self.header.info.leads]
-        self._losses.add(draft)
         before = self._coder.written
-        self._coder.write(draft.block)
+        self._coder.write(draft.block, partial(self._settle, draft, self._coder.bits))
         self._largest = max(self._largest, self._coder.written - before)
         self._open.append(draft)
         self.decided = draft.block.first + draft.block.count
@@ -209,6 +209,11 @@ class Assembler:
         message = self._message(Kind.HEADER, header.start, pack_header(header))
         self._ledger.add_overhead(8 * len(message))
         return message
+
+    def _settle(self, draft: Draft, before: int) -> None:
+        """The block's samples are coded: now its losses are known."""
+        draft.settle(self._coder.bits - before)
+        self._losses.add(draft)
 
     def _full(self) -> bool:
         """Whether the open message ends here: with each block live, else by size and length."""

@@ -7,25 +7,30 @@ samples alone; how they were pushed decides only when.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from san_runtime.held import HeldLead
 from san_runtime.run_buffer import RunBuffer
-from san_stream.coding.stream import Block, StreamCoder
+from san_stream.coding.layers import Block
 from san_stream.reconstruct import Reconstructor, block_spikes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from san_stream.coding.core import Core
+    from san_stream.coding.stream import StreamCoder
     from san_stream.headers import Header
     from san_stream.protocols import Backend
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+def _nothing() -> NDArray[np.int64]:
+    return np.zeros((0, 0), np.int64)
+
+
+@dataclass(slots=True, eq=False)
 class Draft:
     """A block ready to be coded.
 
@@ -33,16 +38,21 @@ class Draft:
         block: its codes (losses are added by the encoder).
         valid: bool ``[count, leads]``.
         shown: int64 ``[count, leads]``, what the decoder will show.
-        errors, signals: int64 ``[count, leads]``: |x − x̂| and |x − b|; None: exact.
+        exact: it will show the very samples.
+        errors, signals: int64 ``[count, leads]``: |x − x̂| and |x − b|; unused where exact.
         spikes: absolute spike positions a lead, int64 ``[k]``.
     """
 
     block: Block
     valid: NDArray[np.bool_]
     shown: NDArray[np.int64]
-    errors: NDArray[np.int64] | None = None
-    signals: NDArray[np.int64] | None = None
+    exact: bool = False
+    errors: NDArray[np.int64] = field(default_factory=_nothing)
+    signals: NDArray[np.int64] = field(default_factory=_nothing)
     spikes: tuple[NDArray[np.int64], ...] = ()
+
+    def settle(self, bits: int) -> None:
+        """The block's samples are coded, in so many bits: fill in what follows from that."""
 
 
 def codable_validity(valid: NDArray[np.bool_], core: Core) -> list[object] | None:
@@ -92,7 +102,7 @@ class LosslessMaker:
             samples=[self._core.listed(column) for column in exact.T],
         )
         self._run.drop(end)
-        return Draft(block, valid, np.where(valid, exact, self._fill))
+        return Draft(block, valid, np.where(valid, exact, self._fill), exact=True)
 
 
 class SpikesMaker:

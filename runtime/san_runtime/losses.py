@@ -25,7 +25,7 @@ class LossSums:
 
     def add(self, draft: Draft) -> None:
         """Add a block; the indices of the windows that end in it go into its codes."""
-        if draft.errors is None or draft.signals is None:
+        if draft.exact:
             return
         block, window = draft.block, self._window
         at = 0

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from san_stream import Decoder, Lossless, Signal, Spikes
 from san_stream.coding.core import PLAIN
+from san_stream.coding.layers import Block
 from san_stream.coding.range_coder import ERROR
-from san_stream.coding.stream import Block, StreamCoder
+from san_stream.coding.stream import StreamCoder
 from san_stream.errors import FormatError
 from san_stream.fields import Scanner, text, varint, zigzag
 from san_stream.headers import Header, pack_header
@@ -215,7 +216,7 @@ def code(header: Header, **codes: Any) -> bytes:
     coder.restart()
     coder.begin_message()
     try:
-        coder.write(Block(0, 64, **codes))
+        coder.write(Block(0, 64, **codes), lambda: None)
     except FormatError:
         coder._state[ERROR] = 0  # what the writer refuses is what the reader has to meet
     content = pack_code(0, 64, 64, coder.layers, coder.end_message(), run_begins=True)

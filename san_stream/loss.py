@@ -32,16 +32,21 @@ def loss_index(error: int, signal: int) -> int:
         return EXACT
     if signal == 0:
         return NO_SIGNAL
-    # octave: the largest e with error >= signal · 2^e
-    octave = error.bit_length() - signal.bit_length()
-    if (error << max(-octave, 0)) < (signal << max(octave, 0)):
+    return min(max(ONE + log_ratio(error, signal), 1), HIGHEST)
+
+
+def log_ratio(above: int, below: int) -> int:
+    """floor(16 · log2(above / below)) of two integers above 0, found with integers."""
+    # octave: the largest e with above >= below · 2^e
+    octave = above.bit_length() - below.bit_length()
+    if (above << max(-octave, 0)) < (below << max(octave, 0)):
         octave -= 1
-    left = error << (30 + max(-octave, 0))
-    right = signal << max(octave, 0)
+    left = above << (30 + max(-octave, 0))
+    right = below << max(octave, 0)
     step = 0
     while step < STEPS - 1 and left >= right * GRID[step + 1]:
         step += 1
-    return min(max(ONE + STEPS * octave + step, 1), HIGHEST)
+    return STEPS * octave + step
 
 
 def loss_value(index: int) -> float | None:

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from san_runtime.held import HeldLead
+from san_runtime.rate_control import Outcome
 from san_runtime.run_buffer import RunBuffer
 from san_stream.coding.layers import Block
+from san_stream.profiles import is_exact
 from san_stream.reconstruct import Reconstructor, block_spikes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from san_stream.coding.core import Core
@@ -62,12 +66,45 @@ def codable_validity(valid: NDArray[np.bool_], core: Core) -> list[object] | Non
     return [core.listed(column.astype(np.int64)) for column in valid.T]
 
 
-class LosslessMaker:
-    """Blocks of exact samples; each is certain as soon as it is full."""
+def block_means(samples: NDArray[np.int64], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rounded mean of the valid samples of each lead, half up; 0 where there is none."""
+    number = np.maximum(valid.sum(axis=0), 1)
+    total = np.where(valid, samples, 0).sum(axis=0)
+    means: NDArray[np.int64] = (2 * total + number) // (2 * number)
+    return means
+
+
+@dataclass(slots=True, eq=False)
+class CodedDraft(Draft):
+    """A block whose samples, as the decoder shows them, are known when it is coded.
+
+    Attributes:
+        original: int64 ``[count, leads]``, what the source gave.
+        fill: shown where no value is known, int64 ``[leads]``.
+        book: called with what became of the block.
+    """
+
+    original: NDArray[np.int64] = field(default_factory=_nothing)
+    fill: NDArray[np.int64] = field(default_factory=_nothing)
+    book: Callable[[Outcome], None] | None = None
+
+    def settle(self, bits: int) -> None:
+        """The samples are coded: what is shown, and how far it lies from the original."""
+        coded = np.array(self.block.samples, np.int64).T
+        self.shown = np.where(self.valid, coded, self.fill)
+        self.errors = np.abs(self.original - coded)
+        self.signals = np.abs(self.original - block_means(self.original, self.valid))
+        if self.book is not None:
+            self.book(Outcome(self.original, self.errors, self.valid, bits))
+
+
+class ExactMaker:
+    """Blocks of samples that are predicted; each is certain as soon as it is full."""
 
     def __init__(self, header: Header, coder: StreamCoder) -> None:
         self._block = header.block
         self._core = coder.core
+        self._exact = is_exact(header.profile)
         self._fill = np.array([lead.invalid or 0 for lead in header.info.leads], np.int64)
         self._run = RunBuffer(len(header.info.leads))
         self._ended = False
@@ -102,7 +139,7 @@ class LosslessMaker:
             samples=[self._core.listed(column) for column in exact.T],
         )
         self._run.drop(end)
-        return Draft(block, valid, np.where(valid, exact, self._fill), exact=True)
+        return CodedDraft(block, valid, exact, exact=self._exact, original=exact, fill=self._fill)
 
 
 class SpikesMaker:

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+import san_runtime.vectors
 from san_runtime.jit import jit
+from san_stream.coding import vectors
 from san_stream.coding.core import Core, coding_modules, functions_of
 
 
@@ -23,6 +25,9 @@ def _compile_modules() -> dict[str, Any]:
     for module in coding_modules():
         scope = {name: _constant(value) for name, value in vars(module).items()}
         for name, function in functions_of(module).items():
+            if module is vectors:
+                compiled[name] = jit(getattr(san_runtime.vectors, name))
+                continue
             twin = types.FunctionType(
                 function.__code__, {**scope, **compiled}, name, function.__defaults__
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +9,9 @@ import numpy as np
 
 from san_runtime.assembler import FAR_BLOCKS, Assembler, Pace
 from san_runtime.backends import get_backend
-from san_runtime.blocks import LosslessMaker, SpikesMaker
+from san_runtime.blocks import ExactMaker, SpikesMaker
 from san_runtime.compiled import compiled_core
+from san_runtime.latency import Latency, plan
 from san_stream.coding.stream import StreamCoder
 from san_stream.errors import SampleError, SettingError
 from san_stream.headers import (
@@ -20,7 +20,14 @@ from san_stream.headers import (
     MIN_WINDOW,
     Header,
 )
-from san_stream.profiles import Lossless, Profile, Spikes
+from san_stream.profiles import (
+    Bounded,
+    Lossless,
+    Profile,
+    Spikes,
+    is_predicted,
+    is_transformed,
+)
 from san_stream.types import INT32_MAX, INT32_MIN, MAX_POSITION, Chunk, Event, Gap
 
 if TYPE_CHECKING:
@@ -31,7 +38,10 @@ if TYPE_CHECKING:
 
 BLOCK_SECONDS: Final = 1
 MIN_DEFAULT_BLOCK: Final = 32
-RESET_SECONDS: Final = {"lossless": 30, "spikes": 300}
+EXACT_RESET_SECONDS: Final = 30
+RESET_SECONDS: Final = 300
+EXACT_RESILIENT_SECONDS: Final = 5
+RESILIENT_SECONDS: Final = 20
 HEADER_SECONDS: Final = 3600
 PACK_SECONDS: Final = 60
 MAX_INTERVAL: Final = 2**40
@@ -45,11 +55,15 @@ class Encoder:
 
     Args:
         info: the stream's rate and leads.
-        profile: what to send; `Lossless()` (default) or `Spikes(kernels)`.
-        block: coded unit in samples; default one second, at least 32 samples.
+        profile: what to send; `Lossless()` by default.
+        block: coded unit in samples; default one second, at least 32 samples; not to be
+            given where the delay decides it.
+        delay: seconds from a sample to the message that holds it, 0.5 to 8, default 4.3;
+            for `Quality`, and `Bounded` above 2.
         window: unit of the quality figures in samples, 16 to 2^20.
         reset: samples between points where a decoder can start; rounded up to whole
-            blocks; default 30 s for lossless, 300 s for spikes.
+            blocks; default 30 s where samples are predicted (`Lossless`, `Bounded` to 2),
+            else 300 s.
         pack: most samples a message, for files; None sends each block at once.
         first_sample: index of the first sample; None takes it from the first item.
         backend: where similarities are computed, "numba" or "reference".
@@ -70,6 +84,7 @@ class Encoder:
         *,
         block: int | None = None,
         window: int = 1000,
+        delay: float | None = None,
         reset: int | None = None,
         pack: int | None = None,
         first_sample: int | None = None,
@@ -77,29 +92,38 @@ class Encoder:
         core: Core | None = None,
     ) -> None:
         profile = Lossless() if profile is None else profile
+        if isinstance(profile, Bounded):
+            profile = Bounded(profile.errors(len(info.leads)), profile.preset)
         most = MAX_BLOCK_VALUES // len(info.leads)
         assignment: tuple[int, ...] = ()
         if isinstance(profile, Spikes):
             assignment = profile.kernels.assign(info)
             placed = sum(len(profile.kernels.sets[i].kernels) for i in assignment)
             most = min(most, MAX_BLOCK_VALUES // placed)  # the densest code fits a message
+        latency = None
+        if is_transformed(profile):
+            latency = _latency(info, delay, block, most)
+            block = latency.block
+        elif delay is not None:
+            raise SettingError(f"delay {delay:g} s: profile {profile.name} has that of its block")
         if block is None:
             block = min(max(round(BLOCK_SECONDS * info.rate), MIN_DEFAULT_BLOCK), most)
         if reset is None:
-            reset = ceil(Fraction(RESET_SECONDS[profile.name]) * info.rate)
+            reset = ceil(_reset_seconds(profile) * info.rate)
         _check("block", block, 1, most)
         _check("window", window, MIN_WINDOW, MAX_WINDOW)
         _check("reset", reset, 1, MAX_INTERVAL)
         _check("pack", 1 if pack is None else pack, 1, MAX_INTERVAL)
         _check("first sample", first_sample or 0, 0, MAX_POSITION - 1)
         start = first_sample or 0
-        header = Header(info, profile, block, window, start, False, assignment)
+        late = latency.late if latency else 0
+        header = Header(info, profile, block, window, start, False, assignment, late)
         self._coder = StreamCoder(header, core or compiled_core())
-        self._maker: LosslessMaker | SpikesMaker
+        self._maker: ExactMaker | SpikesMaker
         if isinstance(profile, Spikes):
             self._maker = SpikesMaker(header, self._coder, get_backend(backend))
         else:
-            self._maker = LosslessMaker(header, self._coder)
+            self._maker = ExactMaker(header, self._coder)
         header_samples = min(ceil(HEADER_SECONDS * info.rate), FAR_BLOCKS * block)
         pace = Pace(pack, -(-reset // block), header_samples)
         self._assembler = Assembler(header, self._coder, pace)
@@ -114,6 +138,12 @@ class Encoder:
     def file_pack(info: StreamInfo) -> int:
         """The `pack` for files: 60 s in samples."""
         return max(round(PACK_SECONDS * info.rate), 1)
+
+    @staticmethod
+    def resilient_reset(info: StreamInfo, profile: Profile) -> int:
+        """The `reset` for lossy links: 5 s where samples are predicted, else 20 s."""
+        seconds = EXACT_RESILIENT_SECONDS if is_predicted(profile) else RESILIENT_SECONDS
+        return ceil(seconds * info.rate)
 
     @property
     def header(self) -> Header:
@@ -239,6 +269,16 @@ class Encoder:
                 )
             samples = np.where(valid, samples, 0).astype(np.int32)
         return samples, valid
+
+
+def _reset_seconds(profile: Profile) -> int:
+    return EXACT_RESET_SECONDS if is_predicted(profile) else RESET_SECONDS
+
+
+def _latency(info: StreamInfo, delay: float | None, block: int | None, most: int) -> Latency:
+    if block is not None:
+        raise SettingError(f"block of {block} samples: the delay decides it in this profile")
+    return plan(info.rate, delay, most)
 
 
 def _check(what: str, value: int, low: int, high: int) -> None:

@@ -9,13 +9,14 @@ import numpy as np
 
 from san_runtime.files import all_streams, damage_of, make_decoder, read_signals
 from san_stream.flithos import RunningMean
-from san_stream.profiles import Spikes
+from san_stream.profiles import Bounded, Lossless, Quality, Spikes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from san_stream.headers import Header
     from san_stream.stream_decoder import StreamDecoder
     from san_stream.types import Lead, Signal, Window
 
@@ -130,7 +131,7 @@ def inspect(path: str, *, progress: Callable[[float], object] | None = None) -> 
 def _stream_report(stream: StreamDecoder, found: StreamFigures) -> dict[str, Any]:
     header = stream.header
     info = header.info
-    profile: dict[str, Any] = {"name": header.profile.name}
+    profile: dict[str, Any] = {"name": header.profile.name, **_settings(header)}
     if isinstance(header.profile, Spikes):
         kernels = header.profile.kernels
         profile["kernels_hash"] = kernels.content_hash
@@ -168,6 +169,20 @@ def _stream_report(stream: StreamDecoder, found: StreamFigures) -> dict[str, Any
         "loss": found.loss.mean,
         "leads": [_lead_report(lead, i, found) for i, lead in enumerate(info.leads)],
     }
+
+
+def _settings(header: Header) -> dict[str, Any]:
+    """What the header says of the profile, but for kernels."""
+    profile = header.profile
+    if isinstance(profile, Lossless):
+        return {"preset": profile.preset}
+    if isinstance(profile, Bounded):
+        own: dict[str, Any] = {"max_error": list(profile.errors(len(header.info.leads)))}
+        return own | ({"preset": profile.preset} if profile.predicted else {})
+    if isinstance(profile, Quality):
+        aim, value = profile.aim
+        return {"aim": aim, aim: value}
+    return {}
 
 
 def _lead_report(lead: Lead, index: int, found: StreamFigures) -> dict[str, Any]:

@@ -30,14 +30,18 @@ class EncoderSettings:
 
     Attributes:
         block, window: samples.
+        delay: seconds from a sample to its message, in quality and bounded.
         reset: seconds between points where a decoder can start.
+        resilient: so many of these that a loss costs seconds; not with `reset`.
         live: one message a block, whatever the sinks; None: live unless all are files.
         backend: computes the similarities.
     """
 
     block: int | None = None
     window: int | None = None
+    delay: float | None = None
     reset: float | None = None
+    resilient: bool = False
     live: bool | None = None
     backend: str | None = None
 
@@ -145,7 +149,7 @@ class Summary:
 
 def run(
     source: Source,
-    profile: Profile,
+    profile: Profile | Callable[[StreamInfo], Profile],
     urls: Sequence[str],
     *,
     settings: EncoderSettings | None = None,
@@ -163,7 +167,7 @@ def run(
 
     Args:
         source: where samples come from; the caller closes it.
-        profile: what to send.
+        profile: what to send, the same of every stream or by what it is.
         urls: sinks, at least one.
         settings: of the encoders.
         force: replace existing files.
@@ -180,7 +184,12 @@ def run(
         raise SettingError("no output is given")
     settings = settings or EncoderSettings()
     live = any(map(is_live, urls)) if settings.live is None else settings.live
-    encoders = {info.stream: _encoder(info, profile, settings, live=live) for info in source.infos}
+    encoders = {
+        info.stream: _encoder(
+            info, profile(info) if callable(profile) else profile, settings, live=live
+        )
+        for info in source.infos
+    }
     summary = Summary([StreamSummary(info) for info in source.infos])
     with Interrupt() as interrupt, ExitStack() as stack:
         sinks = []
@@ -278,10 +287,15 @@ def _encoder(
     options: dict[str, Any] = {
         "block": settings.block,
         "window": settings.window,
+        "delay": settings.delay,
         "backend": settings.backend,
         "reset": None if settings.reset is None else _samples(info.rate, settings.reset),
         "pack": None if live else Encoder.file_pack(info),
     }
+    if settings.resilient:
+        if settings.reset is not None:
+            raise SettingError(f"--resilient and --reset {settings.reset:g} exclude each other")
+        options["reset"] = Encoder.resilient_reset(info, profile)
     given = {name: value for name, value in options.items() if value is not None}
     return Encoder(info, profile, **given)
 

@@ -21,7 +21,18 @@ MODULES: Final = (
     "numbers",
     "side",
     "spikes",
-    "residual",
+    "raw",
+    "corrections",
+    "vectors",
+    "mixing",
+    "least_squares",
+    "beat_phase",
+    "predictors",
+    "mixed_residual",
+    "other_leads",
+    "mixed_coder",
+    "fast_coder",
+    "tiny_coder",
 )
 """Modules of coding functions, each behind those that it calls."""
 

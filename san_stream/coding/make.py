@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from san_stream.coding.exact_layer import ExactLayer
 from san_stream.coding.sparse import SparseCoder
-from san_stream.profiles import Spikes
+from san_stream.errors import FormatError
+from san_stream.profiles import Bounded, Lossless, Spikes, is_predicted
 
 if TYPE_CHECKING:
     from san_stream.coding.core import Core
@@ -38,11 +39,18 @@ def make_layer(header: Header, core: Core) -> LayerCoder:
     leads = header.info.leads
     if isinstance(header.profile, Spikes):
         return SparseCoder(leads, kernel_sets(header), header.profile.kernels.tie, core)
-    return ExactLayer(header.info.rate, leads, header.profile, core)
+    rate, block, profile = header.info.rate, header.block, header.profile
+    bounds = profile.errors(len(leads)) if isinstance(profile, Bounded) else (0,) * len(leads)
+    if isinstance(profile, Lossless | Bounded) and is_predicted(profile):
+        return ExactLayer(rate, leads, block, bounds, profile.preset, core)
+    raise FormatError(f"profile {profile.name} is not known to this release")
 
 
 def layer_memory(header: Header) -> int:
     """About how many bytes the stores of that coder take."""
     if isinstance(header.profile, Spikes):
         return SparseCoder.memory(kernel_sets(header))
-    return ExactLayer.memory(header.info.rate, header.info.leads, header.profile)
+    rate, number, profile = header.info.rate, len(header.info.leads), header.profile
+    if isinstance(profile, Lossless | Bounded):
+        return ExactLayer.memory(rate, number, header.block, profile.preset)
+    return 0

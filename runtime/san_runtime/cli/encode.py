@@ -10,11 +10,10 @@ from san_runtime.cli.console import clock, figure, note, progress, say, say_json
 from san_runtime.cli.options import (
     channel_list,
     force_option,
-    make_profile,
-    profile_options,
     report_options,
     source_options,
 )
+from san_runtime.cli.profiles import profile_options, take_profile
 from san_stream.errors import SettingError
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def command(
 
     if out == "-" and as_json:
         raise SettingError("--json and output '-' both want standard output")
-    profile = make_profile(options.pop("profile"), options.pop("model"))
+    choice = take_profile(options)
     with (
         open_source(
             record,
@@ -62,7 +61,7 @@ def command(
     ):
         summary = run(
             source,
-            profile,
+            choice.of,
             [out if out == "-" else f"file:{out}"],
             settings=make_settings(**options, live=False),
             force=force,

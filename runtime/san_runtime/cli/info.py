@@ -69,6 +69,13 @@ def _print_stream(stream: dict[str, Any]) -> None:
     for line in table(rows):
         say(f"  {line}")
     what = profile["name"]
+    if "max_error" in profile:
+        bounds = sorted(set(profile["max_error"]))
+        what += f" within {' to '.join(map(str, bounds[:1] + bounds[1:][-1:]))} ADC units"
+    if "preset" in profile:
+        what += f", preset {profile['preset']}"
+    if "aim" in profile:
+        what += f", {profile['aim']} {profile[profile['aim']]:g}"
     if "kernels_hash" in profile:
         what += (
             f", kernels {profile['kernels_hash'][:16]} ({sum(profile['taps'])} taps), "

@@ -7,13 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from san_stream.errors import SettingError
-from san_stream.profiles import Lossless, Spikes
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from san_stream.profiles import Profile
 
 Decorated = Any
 
@@ -58,34 +54,6 @@ def source_options(function: Decorated) -> Decorated:
     return function
 
 
-def profile_options(function: Decorated) -> Decorated:
-    """What is sent of the signal."""
-    for option in (
-        click.option(
-            "--reset",
-            type=Number(above=True),
-            metavar="S",
-            help="Seconds between points where a decoder can start.",
-        ),
-        click.option(
-            "--window", type=click.IntRange(min=1), metavar="N", help="Samples of a window; 1000."
-        ),
-        click.option(
-            "--block", type=click.IntRange(min=1), metavar="N", help="Samples of a coded block."
-        ),
-        click.option(
-            "--model", metavar="FILE", help="Kernels; needed by, and implies, profile spikes."
-        ),
-        click.option(
-            "--profile",
-            type=click.Choice(["lossless", "spikes"]),
-            help="What is sent: every sample (default), or baseline and spikes.",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
 def force_option(function: Decorated) -> Decorated:
     """Whether existing files may go."""
     return click.option("--force", is_flag=True, help="Replace existing files.")(function)
@@ -105,23 +73,3 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
 def channel_list(text: str | None) -> list[str] | None:
     """``"0,V5"`` to a list."""
     return None if text is None else [part.strip() for part in text.split(",")]
-
-
-def make_profile(profile: str | None, model: str | None) -> Profile:
-    """The profile that the options name.
-
-    Raises:
-        SettingError: a model without its profile, or the other way round.
-        ModelError: the model file is malformed.
-    """
-    if profile is None:
-        profile = "lossless" if model is None else "spikes"
-    if profile == "lossless":
-        if model is not None:
-            raise SettingError(f"--model {model}: profile lossless takes no model")
-        return Lossless()
-    if model is None:
-        raise SettingError("profile spikes needs --model FILE")
-    from san_stream.kernels import Kernels
-
-    return Spikes(Kernels.load(model))

@@ -12,11 +12,10 @@ from san_runtime.cli.options import (
     Number,
     channel_list,
     force_option,
-    make_profile,
-    profile_options,
     report_options,
     source_options,
 )
+from san_runtime.cli.profiles import profile_options, take_profile
 from san_stream.errors import SettingError
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def command(
     aside = "-" in urls
     if aside and as_json:
         raise SettingError("--json and output '-' both want standard output")
-    profile = make_profile(options.pop("profile"), options.pop("model"))
+    choice = take_profile(options)
 
     def opened(url: str, sink: Sink) -> None:
         del url
@@ -103,7 +102,7 @@ def command(
     ):
         summary = run(
             source,
-            profile,
+            choice.of,
             urls,
             settings=make_settings(**options, live=True if live else None),
             force=force,

@@ -33,6 +33,10 @@ MODULES: Final = (
     "mixed_coder",
     "fast_coder",
     "tiny_coder",
+    "wavelet",
+    "coefficients",
+    "band_prediction",
+    "transform_block",
 )
 """Modules of coding functions, each behind those that it calls."""
 

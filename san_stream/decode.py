@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from san_stream.coding.core import PLAIN, Core
-from san_stream.coding.stream import model_bytes
+from san_stream.coding.stream import MAX_MODEL_BYTES, model_bytes
 from san_stream.errors import FormatError
 from san_stream.headers import Header, pack_header, unpack_header
 from san_stream.payloads import STATISTICS
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from san_stream.types import Signal
 
 
-MAX_MODEL_BYTES = 2**26
-"""Most memory that the models of all open streams may take."""
 
 
 @dataclass(slots=True)
@@ -121,6 +119,11 @@ class Decoder:
         self._flush(out)
         return out
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was noticed and belongs to no stream yet: the next `Signal` will tell it."""
+        return tuple(self._unplaced.notices)
+
     # -- items -------------------------------------------------------------------------
 
     def _take(self, item: Message | Broken | Damage, out: list[Signal]) -> None:
@@ -178,21 +181,22 @@ class Decoder:
             self.counters.dropped_bytes += message.size
             self._unplaced.notice(f"HEADER of stream {number} refused: {error}")
             return
-        model = _model_bytes(header)
-        self.counters.model_bits += 8 * model
-        self.counters.header_bits += 8 * (message.size - model)
         if current is not None and not current.ended and current.header.same_stream(header):
             if header.repeat:
+                self._count_header(header, message)
                 current.ledger.add_overhead(8 * message.size)
                 current.resume_at(header.start)
                 return
             if not current.started and current.header.start == header.start:
+                self._count_header(header, message)
                 current.news.notice("duplicate HEADER dropped")
                 return
         held = [s for n, s in self.streams.items() if n != number and not s.ended]
         if sum(model_bytes(s.header) for s in held) + model_bytes(header) > MAX_MODEL_BYTES:
+            self.counters.dropped_bytes += message.size
             self._unplaced.notice(f"HEADER of stream {number} refused: too many models at once")
             return
+        self._count_header(header, message)
         if current is not None:
             if not current.ended:
                 current.complete = False
@@ -202,6 +206,11 @@ class Decoder:
         fresh = StreamDecoder(header, self._segments[number], self._core)
         fresh.ledger.add_overhead(8 * message.size)
         self.streams[number] = fresh
+
+    def _count_header(self, header: Header, message: Message) -> None:
+        model = _model_bytes(header)
+        self.counters.model_bits += 8 * model
+        self.counters.header_bits += 8 * (message.size - model)
 
     def _retire(self, stream: StreamDecoder, out: list[Signal]) -> None:
         if stream.news:

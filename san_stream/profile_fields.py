@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Final
 
 from san_stream.coding.core import PLAIN, Core
@@ -21,7 +22,6 @@ from san_stream.kernels import (
     KernelSet,
 )
 from san_stream.profiles import (
-    AIM_UNIT,
     AIMS,
     MAX_ERROR,
     PRESETS,
@@ -60,7 +60,7 @@ def pack_profile(
         return [bytes((PRESETS.index(profile.preset),))]
     if isinstance(profile, Quality):
         aim, value = profile.aim
-        return [bytes((AIMS.index(aim),)), varint(round(AIM_UNIT * value)), varint(late)]
+        return [bytes((AIMS.index(aim),)), struct.pack("<d", value), varint(late)]
     errors = [varint(error) for error in profile.errors(leads)]
     if profile.predicted:
         return [*errors, bytes((PRESETS.index(profile.preset),))]
@@ -86,7 +86,7 @@ def unpack_profile(
         aim = scan.octet()
         if aim >= len(AIMS):
             raise FormatError(f"aim {aim} is not known to this release")
-        value = scan.varint(2**53) / AIM_UNIT
+        (value,) = struct.unpack("<d", scan.octets(8))
         return _quality(AIMS[aim], value), (), scan.varint(MAX_LATE)
     errors = tuple(scan.varint(MAX_ERROR) for _ in info.leads)
     if Bounded(errors).predicted:

@@ -22,9 +22,7 @@ MAX_ERROR: Final = 2**24
 PREDICTED_ERROR: Final = 2
 """Errors up to this one are held by prediction, larger ones by transform and corrections."""
 AIMS: Final = ("step", "prdn", "bps")
-AIM_UNIT: Final = 1000
-"""Aims travel in thousandths, for information."""
-LEAST_AIM: Final = 1 / AIM_UNIT
+LEAST_AIM: Final = 0.001
 AIM_LIMITS: Final = {
     "step": (1 / 16, 2.0**24),
     "prdn": (LEAST_AIM, 1000.0),

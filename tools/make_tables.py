@@ -1,6 +1,6 @@
 """Make san_stream/coding/tables.bin: the integer tables of the coder, rounded from exact values.
 
-Run it after a change, and write the checksums that it prints into docs/format.md and
+Run it after a change, and write the checksums that it prints into docs/format-coding.md and
 tests/unit/coding/test_tables.py. Decimal arithmetic with 40 digits, so that no library's
 rounding of exp and log takes part.
 """

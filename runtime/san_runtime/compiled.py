@@ -7,11 +7,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numba.core import config
 
 import san_runtime.vectors
 from san_runtime.jit import jit
 from san_stream.coding import vectors
-from san_stream.coding.core import Core, coding_modules, functions_of
+from san_stream.coding.core import PLAIN, Core, coding_modules, functions_of
 
 
 def _compile_modules() -> dict[str, Any]:
@@ -66,7 +67,14 @@ def _listed(values: Any) -> Any:
 
 @cache
 def compiled_core() -> Core:
-    """The compiled coding functions; they work on int64, int32 and uint8 arrays."""
+    """The compiled coding functions; they work on int64, int32 and uint8 arrays.
+
+    With numba's compiler switched off (`NUMBA_DISABLE_JIT`) they are the plain ones: lists are
+    what uncompiled loops are quick on.
+    """
+    settings: Any = config
+    if settings.DISABLE_JIT:
+        return PLAIN
     return Core(
         name="compiled",
         integers=_integers,

@@ -12,7 +12,10 @@ from san_runtime.backends import get_backend
 from san_runtime.blocks import ExactMaker, SpikesMaker
 from san_runtime.compiled import compiled_core
 from san_runtime.latency import Latency, plan
-from san_stream.coding.stream import StreamCoder
+from san_runtime.rate_control import make_control
+from san_runtime.transform_blocks import TransformMaker
+from san_stream.coding.stream import MAX_MODEL_BYTES, StreamCoder, model_bytes
+from san_stream.coding.transform_layer import TransformLayer
 from san_stream.errors import SampleError, SettingError
 from san_stream.headers import (
     MAX_BLOCK_VALUES,
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
 
 BLOCK_SECONDS: Final = 1
 MIN_DEFAULT_BLOCK: Final = 32
-EXACT_RESET_SECONDS: Final = 30
 RESET_SECONDS: Final = 300
 EXACT_RESILIENT_SECONDS: Final = 5
 RESILIENT_SECONDS: Final = 20
@@ -62,8 +64,7 @@ class Encoder:
             for `Quality`, and `Bounded` above 2.
         window: unit of the quality figures in samples, 16 to 2^20.
         reset: samples between points where a decoder can start; rounded up to whole
-            blocks; default 30 s where samples are predicted (`Lossless`, `Bounded` to 2),
-            else 300 s.
+            blocks; default 300 s.
         pack: most samples a message, for files; None sends each block at once.
         first_sample: index of the first sample; None takes it from the first item.
         backend: where similarities are computed, "numba" or "reference".
@@ -109,7 +110,7 @@ class Encoder:
         if block is None:
             block = min(max(round(BLOCK_SECONDS * info.rate), MIN_DEFAULT_BLOCK), most)
         if reset is None:
-            reset = ceil(_reset_seconds(profile) * info.rate)
+            reset = ceil(RESET_SECONDS * info.rate)
         _check("block", block, 1, most)
         _check("window", window, MIN_WINDOW, MAX_WINDOW)
         _check("reset", reset, 1, MAX_INTERVAL)
@@ -118,10 +119,19 @@ class Encoder:
         start = first_sample or 0
         late = latency.late if latency else 0
         header = Header(info, profile, block, window, start, False, assignment, late)
+        if model_bytes(header) > MAX_MODEL_BYTES:
+            raise SettingError(
+                f"models of {len(info.leads)} leads take {model_bytes(header) >> 20} MiB, decoders "
+                f"allow {MAX_MODEL_BYTES >> 20}; a lighter preset or fewer leads would do"
+            )
         self._coder = StreamCoder(header, core or compiled_core())
-        self._maker: ExactMaker | SpikesMaker
+        self._maker: ExactMaker | SpikesMaker | TransformMaker
+        layer = self._coder.layer
         if isinstance(profile, Spikes):
             self._maker = SpikesMaker(header, self._coder, get_backend(backend))
+        elif latency is not None and isinstance(layer, TransformLayer):
+            control = make_control(profile, info.leads, info.rate)
+            self._maker = TransformMaker(header, self._coder, layer, latency, control)
         else:
             self._maker = ExactMaker(header, self._coder)
         header_samples = min(ceil(HEADER_SECONDS * info.rate), FAR_BLOCKS * block)
@@ -269,10 +279,6 @@ class Encoder:
                 )
             samples = np.where(valid, samples, 0).astype(np.int32)
         return samples, valid
-
-
-def _reset_seconds(profile: Profile) -> int:
-    return EXACT_RESET_SECONDS if is_predicted(profile) else RESET_SECONDS
 
 
 def _latency(info: StreamInfo, delay: float | None, block: int | None, most: int) -> Latency:

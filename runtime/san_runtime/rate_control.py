@@ -16,6 +16,7 @@ import numpy as np
 
 from san_stream.coding.steps import MAX_STEP_INDEX, UNIT_STEP
 from san_stream.loss import GRID, STEPS, log_ratio
+from san_stream.profiles import Bounded, Quality
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from san_stream.profiles import Quality
+    from san_stream.profiles import Profile
     from san_stream.types import Lead
 
 ERROR_EXPONENT: Final = (3, 2)
@@ -35,6 +36,8 @@ MOVE: Final = 3
 PRDN_SCALE: Final = 1000
 HORIZON_SECONDS: Final = 20
 WINDOW_SECONDS: Final = 60
+BOUND_STEP: Final = (9, 10)
+"""Step over 2e + 1 where a bound is held by corrections."""
 FIRST_RATIO: Final = 4
 """First step over the RMS error aimed at; what was seen on ECG at 9 %."""
 
@@ -236,8 +239,15 @@ class RateControl:
         return -self._history.move((wanted * samples) << 30, PRDN_SCALE * cost)
 
 
-def make_control(profile: Quality, leads: Sequence[Lead], rate: Fraction) -> StepControl:
-    """The control of a profile's aim."""
+def make_control(profile: Profile, leads: Sequence[Lead], rate: Fraction) -> StepControl:
+    """The control of a profile's aim; a bound's step is that at which bits are the fewest."""
+    if isinstance(profile, Bounded):
+        widths = [(2 * bound + 1) for bound in profile.errors(len(leads))]
+        return FixedStep(
+            [_clip(UNIT_STEP + log_ratio(w * BOUND_STEP[0], BOUND_STEP[1])) for w in widths]
+        )
+    if not isinstance(profile, Quality):
+        raise TypeError(f"profile {profile.name} has no quantiser")
     aim, value = profile.aim
     if aim == "prdn":
         return PrdnControl(value, len(leads), rate)

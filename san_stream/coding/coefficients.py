@@ -16,6 +16,7 @@ from san_stream.coding.mixing import (
     COUNT_MASK,
     LOGIT_LIMIT,
     MAP_POINTS,
+    NATURAL,
     clip,
     map_probability,
     slot_logit,
@@ -79,7 +80,6 @@ SIGN_BOUND: Final = 9830  # 0.15 of a level
 ZERO_BITS: Final = 333  # 1.3 bits: sign and what a nonzero level costs its neighbours
 PAIR_BITS: Final = 717  # 2.8 bits, for levels of two and more
 LOWER_BITS: Final = 205  # 0.8 bits saved by the next lower level
-NATURAL: Final = 369  # logit to bits: 256 / ln 2
 ROUND_UP: Final = 248  # reconstruction of level 1, in 1/256: the point below
 POINT: Final = 8  # reconstruction lies 8/256 of a step nearer to zero
 

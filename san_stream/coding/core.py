@@ -37,6 +37,11 @@ MODULES: Final = (
     "coefficients",
     "band_prediction",
     "transform_block",
+    "beats",
+    "adaptive_kernels",
+    "beat_blocks",
+    "kernel_updates",
+    "beat_search",
 )
 """Modules of coding functions, each behind those that it calls."""
 
@@ -85,6 +90,17 @@ def functions_of(module: ModuleType) -> dict[str, FunctionType]:
     }
 
 
+def plain_functions() -> dict[str, Callable[..., Any]]:
+    """All coding functions by name; names are their own in the whole package."""
+    found: dict[str, Callable[..., Any]] = {}
+    for module in coding_modules():
+        own = functions_of(module)
+        if found.keys() & own.keys():
+            raise RuntimeError(f"coding functions of one name: {found.keys() & own.keys()}")
+        found.update(own)
+    return found
+
+
 def _integers(size: int, value: int) -> list[int]:
     return [value] * size
 
@@ -100,5 +116,5 @@ PLAIN = Core(
     listed=_listed,
     octets=bytearray,
     loaded=bytes,
-    functions={k: v for module in coding_modules() for k, v in functions_of(module).items()},
+    functions=plain_functions(),
 )

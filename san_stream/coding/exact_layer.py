@@ -93,6 +93,8 @@ class ExactLayer:
         """A run begins."""
         for lead, coder in zip(self._leads, self._coders, strict=False):
             coder.restart(lead.baseline)
+        if self._recent is not None and len(self._recent.store):
+            self._recent.fill([lead.baseline for lead in self._leads])
 
     def code(self, block: Block, wire: Wire) -> None:
         """Write a block, or read it and fill it in."""
@@ -155,10 +157,10 @@ class ExactLayer:
     def _choose(self) -> None:
         number, sums = len(self._leads), [int(value) for value in self._sums]
         self._sums = None
-        energy = [max(sums[i * number + i], 1) for i in range(number)]
+        root = [int(self._core.square_root(max(sums[i * number + i], 1))) for i in range(number)]
         for lead, coder in enumerate(self._coders):
             if lead > MOST_OTHERS and isinstance(coder, MixedCoder):
                 row = sums[lead * number : lead * number + lead]
-                worth = [((total * total) << 20) // energy[i] for i, total in enumerate(row)]
+                worth = [(abs(total) << 8) // root[i] for i, total in enumerate(row)]
                 order = sorted(range(lead), key=lambda i: (-worth[i], i))
                 coder.choose_again(order[:MOST_OTHERS])

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MIXED_PRESETS: Final[dict[str, MixedPreset]] = {"lean": LEAN, "max": MAX}
 LONGEST_TEMPLATE: Final = 2**14
+LEAST_TEMPLATE: Final = 8  # below, beats cannot be told
 FIRST_FAST_ERROR: Final = 8192
 FIRST_TINY_ERROR: Final = 32
 
@@ -69,6 +70,13 @@ class Recent:
         self.stride = TAIL + block
         self.store = core.integers(leads * self.stride, 0)
 
+    def fill(self, values: Sequence[int]) -> None:
+        """A run begins: each lead was at its value until now."""
+        for lead, value in enumerate(values):
+            at = lead * self.stride
+            for i in range(at, at + self.stride):
+                self.store[i] = value
+
     def keep_tails(self, leads: int, count: int) -> None:
         """A block of `count` samples is over: its last ones become the tails."""
         for lead in range(leads):
@@ -90,7 +98,7 @@ class MixedCoder:
         core: Core,
     ) -> None:
         template = template_length(rate)
-        beat = template >= 8
+        beat = template >= LEAST_TEMPLATE
         count = regressor_count(lead)
         self._made = make_lead(preset, count, template if beat else 0, 2 * bound + 1, core)
         self._recent = recent
@@ -245,7 +253,8 @@ def lead_memory(lead: int, rate: Fraction, preset: Preset) -> int:
     """About how many bytes the stores of a lead take."""
     template = template_length(rate)
     if preset == "tiny":
-        return 8 * (TINY_SLOTS + TINY_PHASE_SLOTS + template + 2 * NUMBER_SIZE + 200)
+        return 8 * (TINY_SLOTS + TINY_PHASE_SLOTS + template // 2 + 2 * NUMBER_SIZE + 200)
     if preset == "fast":
         return 4 * (FAST_WEIGHTS + FAST_SLOTS + TURN_SLOTS) + 8 * (template + 500)
-    return mixed_memory(MIXED_PRESETS[preset], regressor_count(lead), template)
+    beat = template if template >= LEAST_TEMPLATE else 0
+    return mixed_memory(MIXED_PRESETS[preset], regressor_count(lead), beat)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from san_stream.coding.beat_phase import PHASE_MEMORY, advance_phase, restart_phase
 from san_stream.coding.mixed_residual import code_low_bits
-from san_stream.coding.mixing import LOGIT_LIMIT, SLOT_HALF, clip, log8, update_slot
+from san_stream.coding.mixing import LOGIT_LIMIT, clip, log8, update_slot
 from san_stream.coding.numbers import code_signed
 from san_stream.coding.range_coder import DECODING, code_bit
 from san_stream.coding.tables import LOG_EXPM1, MANTISSA, SOFTPLUS, SQUASH, STRETCH
@@ -272,9 +272,3 @@ def code_fast(
     memory[MEDIUM] = medium
     memory[SLOW] = slow
     memory[FAST_ACTIVITY] = activity
-
-
-def fast_slots(slots: Integers) -> None:
-    """All slots at one half."""
-    for i in range(len(slots)):
-        slots[i] = SLOT_HALF

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from san_stream.coding.exact_layer import ExactLayer
 from san_stream.coding.sparse import SparseCoder
-from san_stream.errors import FormatError
+from san_stream.coding.transform_layer import TransformLayer
 from san_stream.profiles import Bounded, Lossless, Spikes, is_predicted
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def make_layer(header: Header, core: Core) -> LayerCoder:
     bounds = profile.errors(len(leads)) if isinstance(profile, Bounded) else (0,) * len(leads)
     if isinstance(profile, Lossless | Bounded) and is_predicted(profile):
         return ExactLayer(rate, leads, block, bounds, profile.preset, core)
-    raise FormatError(f"profile {profile.name} is not known to this release")
+    held = bounds if isinstance(profile, Bounded) else ()
+    return TransformLayer(rate, leads, block, header.late, held, core)
 
 
 def layer_memory(header: Header) -> int:
@@ -51,6 +52,6 @@ def layer_memory(header: Header) -> int:
     if isinstance(header.profile, Spikes):
         return SparseCoder.memory(kernel_sets(header))
     rate, number, profile = header.info.rate, len(header.info.leads), header.profile
-    if isinstance(profile, Lossless | Bounded):
+    if isinstance(profile, Lossless | Bounded) and is_predicted(profile):
         return ExactLayer.memory(rate, number, header.block, profile.preset)
-    return 0
+    return TransformLayer.memory(rate, header.info.leads, header.block)

@@ -115,7 +115,7 @@ def deviation_class(scale: int, width_log: int) -> int:
     return clip(((log8(scale) - width_log - 72) * 195) >> 10, 0, LEVELS - 1)
 
 
-def learn_beat(
+def learn_template(
     memory: Integers,
     history: Integers,
     phase: int,
@@ -258,7 +258,7 @@ def code_mixed(
         memory[LOWEST] = min(memory[LOWEST], value)
         memory[HIGHEST] = max(memory[HIGHEST], value)
         memory[MEAN] += ((value << 10) - memory[MEAN]) >> 9
-        learn_beat(
+        learn_template(
             memory, history, phase, error, value, settings[REFRACTORY], template, seen,
             template_error,
         )  # fmt: skip

@@ -4,7 +4,7 @@ A residual is coded as its sign, then in unary steps of 2^k, doubling after some
 low bits. Each decision sums, in the logit domain, what logistic laws around the predictions
 say and what adaptive contexts have seen. For a logistic law of scale s each is one look-up:
 logit P(x >= b) = -z(b), and logit P(x >= b + w | x >= b) = softplus(-z) - ln(e^(w/s) - 1).
-Docs: docs/format.md, "Mixed residual".
+Docs: docs/format-coding.md, "Mixed residual".
 """
 
 from __future__ import annotations

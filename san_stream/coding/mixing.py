@@ -3,23 +3,25 @@
 A *slot* is an adaptive probability of a 1 (20 bits) and how many bits it has seen (10 bits)
 in one integer. Logits are in 1/256, weights in 1/65536; logits of a decision are summed by
 weights that learn from its outcome (logistic mixing, Mahoney 2005), and a final map learns
-what the mixed probability is worth. Docs: docs/format.md, "Mixing".
+what the mixed probability is worth. Docs: docs/format-coding.md, "Mixing".
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from san_stream.coding.tables import LOG8, RATES, SQUASH, STRETCH
+from san_stream.coding.range_coder import code_bit
+from san_stream.coding.tables import LOG8, RATES, SOFTPLUS, SQUASH, STRETCH
 
 if TYPE_CHECKING:
-    from san_stream.coding.store import Integers
+    from san_stream.coding.store import Integers, Octets
 
 SLOT_HALF: Final = 1 << 29  # probability one half, nothing seen
 COUNT_BITS: Final = 10
 COUNT_MASK: Final = (1 << COUNT_BITS) - 1
 SLOT_ONE: Final = 1 << 20
 LOGIT_LIMIT: Final = 2047
+NATURAL: Final = 369  # 256 / ln 2: from logits to bits
 MAP_POINTS: Final = 33  # of a final map, 128 logits apart
 
 
@@ -49,6 +51,21 @@ def update_slot(slots: Integers, index: int, bit: int, limit: int) -> None:
     probability = slot >> COUNT_BITS
     probability += ((bit * (SLOT_ONE - 1) - probability) * RATES[seen]) >> 16
     slots[index] = (probability << COUNT_BITS) + (seen + 1 if seen < limit else seen)
+
+
+def code_slot(
+    state: Integers, buffer: Octets, slots: Integers, index: int, bit: int, limit: int
+) -> int:
+    """A bit at a slot's own probability, kept 64 away from 0 and 65536."""
+    bit = code_bit(state, buffer, clip(slots[index] >> 14, 64, 65472), bit)
+    update_slot(slots, index, bit, limit)
+    return bit
+
+
+def slot_cost(slot: int, bit: int) -> int:
+    """Bits, in 1/256, that `bit` costs at a slot."""
+    logit = slot_logit(slot)
+    return (SOFTPLUS[4096 + (logit if bit == 1 else -logit)] * NATURAL) >> 8
 
 
 def map_probability(points: Integers, base: int, logit: int) -> int:

@@ -1,4 +1,4 @@
-"""Linear predictors of the next sample, and how they learn (docs/format.md, "Predictors").
+"""Linear predictors of the next sample, and how they learn (docs/format-coding.md, "Predictors").
 
 Each predicts the next difference from the last ones of the lead, from its level, from those
 of other leads, and from a template of the beat; the last predictor combines the others. A
@@ -134,8 +134,7 @@ def predict(
     regressors[place] = predictions[0] - last
     for k in range(1, predictors):
         regressors[place + k] = predictions[k] - predictions[0]
-    # differences of predictions reach 2^39; their weights 2^20 in Q16 keep the sum below 2^62:
-    # they are held to 2^30 so that it stays below 2^53 for up to 7 predictors
+    # held to 2^29, with weights below 2^20, the sum over 7 predictors stays below 2^52
     for k in range(predictors):
         regressors[place + k] = clip(regressors[place + k], -(1 << 29), 1 << 29)
     total = dot(weights, place, regressors, place, predictors)
@@ -199,10 +198,7 @@ def learn(
         target = value - last
         if combines:
             target <<= 6
-        factor_8 = GAIN[exponent & 7]
-        if shift < 0:
-            factor_8 <<= -shift
-            shift = 0
+        factor_8 = GAIN[exponent & 7]  # deviations are at least 1200: the shift is positive
         scale(scaled, 0, regressors, place, size, factor_8, shift)
         target = clip((clip(target, -(1 << 30), 1 << 30) * factor_8) >> shift, -32767, 32767)
         add_outer(matrices, plan[row + MATRIX], scaled, 0, size)

@@ -142,3 +142,13 @@ def finish_encoder(state: Integers, buffer: Octets) -> int:
     while length > max(least, 0) and buffer[length - 1] == 0:
         length -= 1
     return length
+
+
+def spent_bits(state: Integers) -> int:
+    """Whole bits written so far, up to a constant: bytes, and how far the interval shrank."""
+    width = state[RANGE]
+    size = 0
+    while width > 0:
+        width >>= 1
+        size += 1
+    return 8 * (state[POSITION] + state[PENDING]) + 32 - size

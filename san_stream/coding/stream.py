@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from san_stream.coding.layers import Block, Wire
 from san_stream.coding.make import layer_memory, make_layer, placed_kernels, weight_of
 from san_stream.coding.numbers import EVEN
-from san_stream.coding.range_coder import ERROR, PENDING, POSITION, RANGE, STATE_SIZE
+from san_stream.coding.range_coder import ERROR, PENDING, POSITION, STATE_SIZE, spent_bits
 from san_stream.coding.side import LEVEL_MEMORY, LEVEL_SIZE, VALIDITY_SIZE, restart_level
 from san_stream.coding.sparse import SparseCoder
 from san_stream.errors import FormatError
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from san_stream.headers import Header
     from san_stream.kernels import KernelSet
 
+MAX_MODEL_BYTES: Final = 2**28
+"""Most memory that the models of all open streams of a decoder may take."""
 FIRST_LOSS: Final = 200  # loss index before the first window: L̃ = 0.35
 MARGIN: Final = 2**18  # room in the buffer for the block that is being coded
 
@@ -158,7 +160,7 @@ class StreamCoder:
     @property
     def bits(self) -> int:
         """Bits of the open message so far, without what the coder can still squeeze out."""
-        return 8 * self.written + 32 - int(self._state[RANGE]).bit_length()
+        return spent_bits(self._state)
 
     def write(self, block: Block, settle: Callable[[], None]) -> None:
         """Append one block to the open message.

@@ -1,4 +1,4 @@
-"""The integer tables of the coder (docs/format.md, "Tables"), made by tools/make_tables.py.
+"""The integer tables of the coder (docs/format-coding.md, "Tables"), made by tools/make_tables.py.
 
 LOG8[i]       8 · log2(i)
 MANTISSA[f]   1.6 · 2^(14 - f/8)      reciprocal of a scale, for the logistic law

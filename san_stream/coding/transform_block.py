@@ -147,7 +147,7 @@ def sign_contexts(
     return one, two
 
 
-def code_level(
+def code_coefficient(
     state: Integers,
     buffer: Octets,
     level: int,
@@ -281,7 +281,7 @@ def code_block(
                 level = choose_level(size, logit, strength)
                 if rest_of < 0:
                     level = -level
-            level = code_level(
+            level = code_coefficient(
                 state, buffer, level, logit, identity, one, two, slots, weights, maps, signs,
                 rest, rest_count, found, inputs,
             )  # fmt: skip

@@ -1,0 +1,98 @@
+"""Which spikes a block gets, by error plus λ times bits, lead by lead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from san_runtime.quality.corrections import Corrections
+from san_runtime.quality.detector import find_beats, remove_baseline
+from san_runtime.quality.shadow import Shadow
+from san_stream.coding.adaptive_kernels import SINCE
+from san_stream.coding.beat_search import SEARCH_SIZE
+from san_stream.coding.beats import BEAT_SIZE, MOST_KERNELS
+from san_stream.coding.quality import STRENGTH
+from san_stream.coding.range_coder import STATE_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from san_stream.coding.quality import QualityCoder
+    from san_stream.coding.quality_state import Spike
+
+SCRATCH: Final = 256
+
+
+class BlockSearch:
+    """Chooses spikes with the coder's own state; never changes it.
+
+    Args:
+        coder: whose next block is to be coded.
+    """
+
+    def __init__(self, coder: QualityCoder) -> None:
+        core, length = coder.core, coder.length
+        self._coder = coder
+        self._rate = coder.rate
+        make = core.integers
+        self._corrections = Corrections(coder)
+        self.watch = self._corrections.watch
+        self.correction = self._corrections.correction
+        self._shadow = Shadow(coder)
+        self._scratch = make(STATE_SIZE, 0), core.octets(SCRATCH)
+        self._rooms = make(MOST_KERNELS * length, 0), make(length, 0), make(length, 0)
+        self._search, self._beat = make(SEARCH_SIZE, 0), make(BEAT_SIZE, 0)
+        self._chosen = make(BEAT_SIZE * (coder.most + 1), 0)
+        self._judged = make(MOST_KERNELS, 0), make(MOST_KERNELS, 1), make(MOST_KERNELS, 0)
+
+    def choose(
+        self, signal: NDArray[Any], first: int, count: int, steps: Sequence[int]
+    ) -> list[list[Spike]]:
+        """Spikes of the next block, a list a lead.
+
+        Args:
+            signal: int64 ``[n, leads]``, what is known: history, block, look-ahead.
+            first: row of the block's first sample. count: samples of the block.
+            steps: of the quantiser a lead, 1/16 ADC unit.
+        """
+        if not self._coder.length:
+            return [[] for _ in steps]
+        self._shadow.follow(signal[first : first + count], steps)
+        chosen: list[list[Spike]] = []
+        for lead, step in enumerate(steps):
+            spikes: list[Spike] = []
+            if self._shadow.allows(lead):
+                spikes = self._choose(lead, signal[:, lead], first, count, step, chosen)
+            chosen.append(spikes)
+        return chosen
+
+    def _choose(
+        self,
+        lead: int,
+        signal: NDArray[Any],
+        first: int,
+        count: int,
+        step: int,
+        before: list[list[Spike]],
+    ) -> list[Spike]:
+        coder = self._coder
+        core, own, late = coder.core, coder.states[lead], coder.late
+        found = find_beats(signal, self._rate) - first
+        found = found[(found >= late) & (found < count + late)]
+        flat = core.listed(remove_baseline(signal, self._rate)[first:] * 16)
+        core.subtract(flat, own.prediction)
+        core.judge_kernels(own.kernels, own.notes, coder.settings, step, *self._judged)
+        births = MOST_KERNELS
+        model = own.model[0].copy(), own.model[1].copy()
+        number = core.choose_beats(
+            flat, core.listed(found), len(found), own.kernels, coder.settings, *self._judged, step,
+            STRENGTH, count + late, births, own.notes[SINCE], *model, own.memory.copy(),
+            *coder.guide(lead, before), self._chosen, coder.most, *self._rooms, self._search,
+            *self._scratch, self._beat,
+        )  # fmt: skip
+        flat_spikes = [int(v) for v in self._chosen[: number * BEAT_SIZE]]
+        return [
+            (flat_spikes[i], flat_spikes[i + 1], flat_spikes[i + 2], flat_spikes[i + 3])
+            for i in range(0, len(flat_spikes), BEAT_SIZE)
+        ]

@@ -1,0 +1,328 @@
+"""Blocks of quality and bounded: beats predicted by adapted kernels, the rest transformed.
+
+Of each lead: the run's level where it begins, the spikes, the transform of what they leave;
+then the beats that are complete teach the kernels. Encoder and decoder share every line; the
+encoder gives the spikes, and what it knows of the kernels, from outside.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from san_stream.coding import coefficients
+from san_stream.coding.adaptive_kernels import (
+    BEATS,
+    NEXT_SLOT,
+    PENDING_SIZE,
+    SINCE,
+    SLOT,
+)
+from san_stream.coding.beats import (
+    BEAT_SIZE,
+    BEATS_MODEL,
+    BIRTH,
+    LAST,
+    MOST_KERNELS,
+    QUARTER,
+    SEEN,
+    TIME,
+)
+from san_stream.coding.numbers import NUMBER_SIZE
+from san_stream.coding.quality_state import (
+    LeadState,
+    Spike,
+    beat_settings,
+    lead_state,
+    transform_work,
+)
+from san_stream.coding.range_coder import ERROR
+from san_stream.coding.wavelet import MOST_BANDS
+from san_stream.types import INT32_MAX, INT32_MIN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from san_stream.coding.core import Core
+    from san_stream.types import Lead
+
+STRENGTH: Final = 5571
+"""λ = 0.085 steps² a bit, in 1/65536."""
+FINER: Final = (4, 5)
+"""The step of a block in which a kernel is born, over the step."""
+
+
+class Advice(Protocol):
+    """What only the encoder knows."""
+
+    def watch(self, lead: int, kernel: int, beat: Any, *, born: bool) -> None:
+        """A beat, whose original is given, taught this kernel."""
+
+    def correction(self, lead: int, kernel: int, step: int, fine: int) -> tuple[int, Any, Any]:
+        """Whether to send a correction, its coefficients, and their weights."""
+
+
+class QualityCoder:
+    """Codes blocks of all leads of a stream.
+
+    Args:
+        rate: Hz. leads: of the stream. block: its largest length in samples.
+        late: a block's spikes lie from this many samples behind its first one, up to as many
+            behind its end. core: the coding functions. kernels: a lead, 8 at most.
+
+    Attributes:
+        rate: Hz, rounded. settings: of the spikes. length: of a kernel, 0 where there are none.
+        states: of each lead, from the first reset on. most: spikes in a block.
+    """
+
+    def __init__(
+        self,
+        rate: Fraction,
+        leads: Sequence[Lead],
+        block: int,
+        late: int,
+        core: Core,
+        *,
+        kernels: int = MOST_KERNELS,
+    ) -> None:
+        self.core = core
+        self.block = block
+        self.late = late
+        self.rate = max(round(rate), 1)
+        settings = beat_settings(rate, late, kernels)
+        self.settings = core.listed(settings)
+        self.length, self.before = settings[0], settings[1]
+        self.most = block // max(settings[5], 1) + 2 if self.length else 0
+        self._kernels = kernels
+        self._leads = leads
+        self._nearby = 2 * settings[7]
+        self._slots = 3 * block // max(self.length, 1) + 8 if self.length else 1
+        self.release()
+
+    @staticmethod
+    def memory(rate: Fraction, leads: int, block: int, *, kernels: int = MOST_KERNELS) -> int:
+        """About how many bytes the stores take."""
+        length = beat_settings(rate, 0, kernels)[0]
+        words = coefficients.COEFFICIENT_SLOTS + coefficients.COEFFICIENT_WEIGHTS
+        words += coefficients.COEFFICIENT_MAPS
+        integers = coefficients.MEANS_SIZE + 2 * coefficients.REST_SIZE + 2 * NUMBER_SIZE
+        integers += 2 * BEATS_MODEL + (kernels + 16) * length + 7 * block
+        return leads * (4 * words + 8 * integers) + 120 * block
+
+    def release(self) -> None:
+        """Free all stores."""
+        self.states: list[LeadState] = []
+        self._work: tuple[Any, ...] = ()
+
+    def reset(self) -> None:
+        """Return to the initial tables."""
+        make = self.core.integers
+        self._work = transform_work(self.block, self.core)
+        self._beats = make(BEAT_SIZE * (self.most + 1), 0)
+        self._beat = make(BEAT_SIZE, 0)
+        self._values, self._moved = make(self.length, 0), make(self.length, 0)
+        self._room = (
+            *(make(self.length, 0) for _ in range(3)),
+            make(MOST_BANDS + 1, 0),
+            make(MOST_BANDS + 1, 0),
+        )
+        self._found, self._learned = make(3, 0), make(self._slots, 0)
+        self.states = [self._make_state() for _ in self._leads]
+
+    def _make_state(self) -> LeadState:
+        core = self.core
+        state = lead_state(core, self.length, self.block, self.late, self._kernels, self._slots)
+        core.start_beats(state.memory, *state.model, self.settings)
+        return state
+
+    def restart(self) -> None:
+        """A run begins."""
+        core = self.core
+        for own in self.states:
+            core.restart_beats(own.memory, self.settings)
+            core.restart_band(own.transform[-1], 0)
+            for store in (own.prediction, own.rest, own.wanted):
+                core.slide(store, len(store))
+            own.notes[SINCE] = own.notes[NEXT_SLOT] = 0
+            own.fresh = True
+            own.waiting = 0
+            own.spikes, own.recent = [], []
+
+    def code(
+        self,
+        state: Any,
+        buffer: Any,
+        count: int,
+        steps: Sequence[int],
+        samples: list[Any],
+        beats: Sequence[Sequence[Spike]] | None,
+        advice: Advice | None,
+        *,
+        decoding: bool,
+    ) -> None:
+        """Code a block of `count` samples.
+
+        Args:
+            state, buffer: of the range coder. steps: quantiser's step a lead, 1/16 ADC unit.
+            samples: stores a lead; on return those of the decoder.
+            beats: spikes a lead (encoding); `states` has those that were read.
+            advice: the encoder's. decoding: the direction.
+        """
+        core = self.core
+        for lead, own in enumerate(self.states):
+            before = core.spent_bits(state)
+            if own.fresh:
+                self._code_level(own, lead, state, buffer, samples[lead])
+            self._code_spikes(
+                own, lead, state, buffer, count, steps[lead], beats[lead] if beats else ()
+            )
+            self._code_rest(
+                own, lead, state, buffer, count, steps[lead], samples[lead], decoding=decoding
+            )
+            self._learn(own, lead, count, None if decoding else advice)
+            if self.length:
+                self._correct(own, lead, state, buffer, steps[lead], advice)
+            own.bits = core.spent_bits(state) - before
+            if state[ERROR]:
+                return
+        for own in self.states:
+            own.recent = [
+                (spike[0] - count, *spike[1:])
+                for spike in (*own.recent, *own.spikes)
+                if spike[0] - count >= self.late - self._nearby
+            ]
+
+    def guide(self, lead: int, chosen: Sequence[Sequence[Spike]]) -> tuple[Any, int]:
+        """Spikes of the nearest lead before this one that has any, and how many.
+
+        Args:
+            chosen: of this block, of the leads before.
+        """
+        for other in range(lead - 1, -1, -1):
+            if chosen[other]:
+                spikes = [*self.states[other].recent, *chosen[other]]
+                return self.core.listed([v for spike in spikes for v in spike]), len(spikes)
+        return self._beat, 0
+
+    # -- parts -------------------------------------------------------------------------
+
+    def _code_level(self, own: LeadState, lead: int, state: Any, buffer: Any, samples: Any) -> None:
+        own.fresh = False
+        reference = self._leads[lead].baseline
+        mean = int(sum(int(v) for v in samples)) // len(samples)
+        apart = self.core.code_signed(state, buffer, *own.level_model, 0, mean - reference)
+        own.level = min(max(int(reference + apart), INT32_MIN), INT32_MAX)
+
+    def _code_spikes(
+        self,
+        own: LeadState,
+        lead: int,
+        state: Any,
+        buffer: Any,
+        count: int,
+        step: int,
+        given: Sequence[Spike],
+    ) -> None:
+        core = self.core
+        seen, last = own.memory[SEEN], own.memory[LAST]
+        own.spikes, own.fine = [], False
+        if self.length:
+            core.judge_kernels(
+                own.kernels, own.notes, self.settings, step, own.live, own.units, own.steep
+            )
+            for i, value in enumerate(v for spike in given for v in spike):
+                self._beats[i] = value
+            guide = self.guide(lead, [self.states[i].spikes for i in range(lead)])
+            found = core.code_beats(
+                state, buffer, *own.model, own.memory, self.settings, own.live, own.units,
+                own.steep, *guide, count + self.late, self._beats, len(given), self.most,
+                own.kernels, own.notes, own.prediction, own.pending, own.waiting, own.placed,
+                self._beat, self._values, self._moved,
+            )  # fmt: skip
+            own.waiting = min(own.waiting + found, self._slots)
+            flat = [int(v) for v in self._beats[: found * BEAT_SIZE]]
+            own.spikes = [
+                (flat[i], flat[i + 1], flat[i + 2], flat[i + 3]) for i in range(0, len(flat), 4)
+            ]
+            own.fine = any(spike[1] == BIRTH for spike in own.spikes)
+        core.fill_phases(own.phases, count, seen, last, self._beats, len(own.spikes), self.settings)
+
+    def _code_rest(
+        self,
+        own: LeadState,
+        lead: int,
+        state: Any,
+        buffer: Any,
+        count: int,
+        step: int,
+        samples: Any,
+        *,
+        decoding: bool,
+    ) -> None:
+        core, place = self.core, self._leads[lead]
+        if own.fine:
+            step = max(step * FINER[0] // FINER[1], 1)
+        target, output = core.integers(count, 0), core.integers(count, 0)
+        if not decoding:
+            core.make_target(samples, own.level, own.prediction, target)
+            core.keep_rest(own.wanted, self.length, target)
+        own.distortion = core.code_block(
+            state,
+            buffer,
+            target,
+            own.prediction,
+            own.phases,
+            step,
+            STRENGTH,
+            output,
+            *own.transform,
+            *self._work,
+        )
+        core.show_samples(samples, own.level, own.prediction, output, place.minimum, place.maximum)
+        core.keep_rest(own.rest, self.length, output)
+
+    def _learn(self, own: LeadState, lead: int, count: int, advice: Advice | None) -> None:
+        core = self.core
+        done = 0
+        if own.waiting:
+            done = core.learn_block(
+                own.rest, count, own.kernels, own.notes, own.memory, self.settings, own.pending,
+                own.waiting, own.placed, self._values, self._moved, self._found, self._learned,
+            )  # fmt: skip
+        if advice is not None:
+            for i in range(done):
+                self._report(own, lead, i, advice)
+            core.slide(own.wanted, count)
+        core.end_block(
+            count, own.memory, own.notes, own.pending, done, own.waiting, own.prediction, own.rest
+        )
+        own.waiting -= done
+
+    def _report(self, own: LeadState, lead: int, i: int, advice: Advice) -> None:
+        """Tell the encoder of a beat that taught a kernel."""
+        kernel = int(self._learned[i])
+        if kernel < 0:
+            return
+        entry = own.pending[i * PENDING_SIZE : (i + 1) * PENDING_SIZE]
+        self.core.gather_beat(
+            own.wanted, self.settings, entry[TIME] - self.before, entry[QUARTER], own.placed,
+            entry[SLOT] * self.length, self._values, self._moved,
+        )  # fmt: skip
+        advice.watch(lead, kernel, self._values, born=own.notes[BEATS + kernel] == 1)
+
+    def _correct(
+        self, own: LeadState, lead: int, state: Any, buffer: Any, step: int, advice: Advice | None
+    ) -> None:
+        """Corrections of the kernels that are due for one."""
+        core = self.core
+        for kernel in range(self._kernels):
+            if not core.correction_due(own.notes, kernel):
+                continue
+            given, wanted, weights = 0, self._values, self._values
+            if advice is not None:
+                fine = core.correction_step(own.notes, kernel, step)
+                given, wanted, weights = advice.correction(lead, kernel, step, fine)
+            core.code_correction(
+                state, buffer, *own.corrections, own.kernels, own.notes, kernel, self.length, step,
+                STRENGTH, given, wanted, weights, *self._room,
+            )  # fmt: skip

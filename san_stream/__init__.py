@@ -18,13 +18,14 @@ from san_stream.errors import (
 from san_stream.files import open  # noqa: A004 - the name is the public contract
 from san_stream.flithos import RunningMean, flithos, inverse_ratio
 from san_stream.kernels import Kernel, Kernels, KernelSet
-from san_stream.profiles import Lossless, Spikes
+from san_stream.profiles import Bounded, Lossless, Quality, Spikes
 from san_stream.reader import FrameReader
 from san_stream.types import Chunk, Event, Gap, Lead, Signal, Spike, StreamInfo, Window
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Bounded",
     "Chunk",
     "Counters",
     "Decoder",
@@ -39,6 +40,7 @@ __all__ = [
     "Lossless",
     "MissingExtraError",
     "ModelError",
+    "Quality",
     "RunningMean",
     "SampleError",
     "SanStreamError",

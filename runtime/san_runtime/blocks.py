@@ -95,7 +95,9 @@ class CodedDraft(Draft):
         self.errors = np.abs(self.original - coded)
         self.signals = np.abs(self.original - block_means(self.original, self.valid))
         if self.book is not None:
-            self.book(Outcome(self.original, self.errors, self.valid, bits))
+            corrections, rest = self.block.parts
+            outcome = Outcome(self.original, self.errors, self.valid, bits, corrections, rest)
+            self.book(outcome)
 
 
 class ExactMaker:

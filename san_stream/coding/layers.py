@@ -30,6 +30,7 @@ class Block:
         steps: index of the quantiser's step a lead (transform coding).
         beats: spikes of adapted kernels a lead (transform coding).
         losses: loss indices of each window that ends in it, one a lead.
+        parts: once written, bits of each lead's corrections and of all else (bounded).
     """
 
     first: int
@@ -41,6 +42,7 @@ class Block:
     steps: list[int] = field(default_factory=list)
     beats: list[Any] = field(default_factory=list)
     losses: list[list[int]] = field(default_factory=list)
+    parts: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from san_stream.coding.corrections import (
@@ -124,6 +125,7 @@ class TransformLayer:
 
     def _correct(self, block: Block, wire: Wire, exact: list[Any]) -> None:
         every = self._core.integers(block.count, 1)
+        spent = [self._core.spent_bits(wire.state)]
         for lead in self._leads:
             self._core.code_corrections(
                 wire.state,
@@ -136,3 +138,6 @@ class TransformLayer:
                 exact[lead],
                 block.samples[lead],
             )
+            spent.append(self._core.spent_bits(wire.state))
+        rest = tuple(int(own.bits) for own in self.quality.states)
+        block.parts = tuple(int(b - a) for a, b in pairwise(spent)), rest

@@ -18,7 +18,7 @@ BLOCK, RESET_BLOCKS, COUNT = 50, 4, 1000
 INFO = signals.stream_info(2, minimum=-2000, maximum=2000)
 X = signals.beats(COUNT, 2)
 PROFILES: dict[str, Profile] = {
-    "lossless": Lossless(),
+    "lossless": Lossless("tiny"),
     "spikes": Spikes(signals.zero_sum_kernels()),
 }
 REACH = {"lossless": 0, "spikes": 9}
@@ -194,7 +194,7 @@ def test_header_that_is_not_understood(
     messages = live(profile)
     messages[0] = rewrite(messages[0], change)
     other = signals.encode_messages(
-        [X[:, :1]], replace(INFO, leads=INFO.leads[:1], stream=1), Lossless(), block=BLOCK
+        [X[:, :1]], replace(INFO, leads=INFO.leads[:1], stream=1), Lossless("tiny"), block=BLOCK
     )
     mixed = [m for pair in zip(messages, other, strict=False) for m in pair]
     got, decoder = decode(mixed + messages[len(other) :] + other[len(messages) :])

@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from san_runtime.compiled import compiled_core
 from san_stream import Decoder, Lossless, Signal, Spikes
+from san_stream.profiles import PRESETS, Bounded, Quality
 from san_stream.types import Chunk, Event, Gap
 from tests.golden import signals
 
@@ -22,22 +24,23 @@ FILES = Path(__file__).with_name("files")
 MANIFEST = FILES / "manifest.json"
 
 
-def _broken_run() -> list[Any]:
+def _broken_run(first: int = 5) -> list[Any]:
     x = signals.beats(600, 2)
     return [
-        Gap(5, 30, "not connected"),
-        Chunk(35, x[:200]),
-        Gap(235, 1),
-        Chunk(236, x[200:500]),
-        Gap(536, 2**33, "off for years"),
-        Chunk(536 + 2**33, x[500:]),
+        Gap(first, 30, "not connected"),
+        Chunk(first + 30, x[:200]),
+        Gap(first + 230, 1),
+        Chunk(first + 231, x[200:500]),
+        Gap(first + 531, 2**33, "off for years"),
+        Chunk(first + 531 + 2**33, x[500:]),
     ]
 
 
-def _invalid() -> list[Any]:
-    x = signals.beats(500, 2)
+def _invalid(n: int = 500) -> list[Any]:
+    x = signals.beats(n, 2)
     valid = signals.invalid_where(
-        x.shape, lambda t, lead: t // 50 == 3 or (lead == 1 and t % 7 == 0 and t > 250)
+        x.shape,
+        lambda t, lead: t // 50 == 3 or (lead == 1 and (t < 20 or (t % 7 == 0 and t > n // 2))),
     )
     return [Chunk(0, x, valid)]
 
@@ -52,38 +55,119 @@ def _annotated() -> list[Any]:
     return [*events, signals.beats(300, 2)]
 
 
-def cases() -> dict[str, bytes]:
-    """Name and bytes of every golden file."""
-    lossless, info = Lossless(), signals.stream_info(2)
+def _far() -> list[Any]:
+    """First samples of runs far from the baseline, of one lead late and in another block."""
+    x = signals.beats(240, 2) + np.array([7_000_000, -90_000], np.int32)
+    valid = signals.invalid_where(x.shape, lambda t, lead: lead == 1 and (t < 60 or t == 150))
+    return [
+        Chunk(0, x[:130], valid[:130]),
+        Gap(130, 3),
+        Chunk(133, x[130:], valid[130:]),
+    ]
+
+
+def _noisy() -> list[Any]:
+    """Noise in the middle of a signal: blocks that are sent as they are, and what follows."""
+    x = signals.beats(330, 2).copy()
+    x[110:160, 0] = signals.noise(50, 1, bits=32)[:, 0]
+    x[170:230, 1] = signals.noise(60, 1, bits=14)[:, 0]
+    valid = signals.invalid_where(x.shape, lambda t, lead: lead == 0 and 140 <= t < 145)
+    return [Chunk(0, x, valid)]
+
+
+LIVE: Final[dict[str, Any]] = {"block": 50, "window": 100, "reset": 250}
+FILE: Final[dict[str, Any]] = {**LIVE, "pack": 200}
+DELAYED: Final[dict[str, Any]] = {"delay": 2.0, "window": 100, "reset": 500}
+
+
+def _lossless() -> dict[str, bytes]:
+    info, lean, beats = signals.stream_info(2), Lossless(), signals.beats(600, 2)
+    marked = signals.stream_info(2, invalid=-401, baseline=11)
+    many = signals.stream_info(11, 25)
+    wide = signals.mixtures(90, 11)
+    found = {}
+    for preset in PRESETS:
+        profile, name = Lossless(preset), f"lossless-{preset}"
+        found[name] = signals.encode([beats[:450]], info, profile, **FILE)
+        found[f"{name}-noisy"] = signals.encode(_noisy(), marked, profile, **LIVE)
+    for preset in ("lean", "max"):
+        name = f"lossless-{preset}-many-leads"
+        found[name] = signals.encode([wide], many, Lossless(preset), block=15, window=30)
+    return found | {
+        "lossless-live": signals.encode([beats], info, lean, **LIVE),
+        "lossless-gaps": signals.encode(_broken_run(), info, lean, **FILE),
+        "lossless-invalid": signals.encode(_invalid(), marked, lean, **FILE),
+        "lossless-far": signals.encode(_far(), marked, lean, **LIVE),
+        "lossless-slow": signals.encode([beats[:200]], signals.stream_info(2, 5), lean, **LIVE),
+        "lossless-raw": signals.encode([signals.noise(150, 2, bits=32)], info, lean, **LIVE),
+        "lossless-extremes": signals.encode([signals.extremes(200, 2)], info, lean, **LIVE),
+        "events": signals.encode(_annotated(), info, lean, **LIVE),
+        "two-streams": signals.encode([beats[:200]], info, lean, **LIVE)
+        + signals.encode([beats[:100]], signals.stream_info(2, 25, stream=7), lean, block=25),
+    }
+
+
+def _bounded() -> dict[str, bytes]:
+    info, beats = signals.stream_info(2), signals.beats(400, 2)
+    marked = signals.stream_info(2, invalid=-401, baseline=11)
+    found = {
+        f"bounded-2-{preset}": signals.encode([beats], info, Bounded(2, preset), **FILE)
+        for preset in PRESETS
+    }
+    return found | {
+        "bounded-1": signals.encode([beats], info, Bounded(1), **LIVE),
+        "bounded-0-2-gaps": signals.encode(_broken_run(), marked, Bounded((0, 2)), **FILE),
+        "bounded-1-invalid": signals.encode(_invalid(), marked, Bounded(1), **FILE),
+        "bounded-1-far": signals.encode(_far(), marked, Bounded(1), **LIVE),
+        "bounded-2-noisy": signals.encode(_noisy(), marked, Bounded(2), **LIVE),
+    }
+
+
+def _transformed() -> dict[str, bytes]:
+    marked = signals.stream_info(2, minimum=-900, maximum=900, bits=11, invalid=-901, baseline=11)
+    beats = signals.beats(1200, 2)
+    profiles = {
+        "quality-step": Quality(step=6.5),
+        "quality-prdn": Quality(prdn=9.0),
+        "quality-bps": Quality(bps=1.5),
+        "bounded-10": Bounded(10),
+        "bounded-3-40": Bounded((3, 40)),
+    }
+    found = {
+        name: signals.encode([beats], marked, profile, **DELAYED)
+        for name, profile in profiles.items()
+    }
+    for name in ("quality-step", "bounded-10"):
+        profile = profiles[name]
+        found[f"{name}-gaps"] = signals.encode(_broken_run(), marked, profile, **DELAYED)
+        found[f"{name}-invalid"] = signals.encode(_invalid(700), marked, profile, **DELAYED)
+    return found
+
+
+def _spikes() -> dict[str, bytes]:
+    beats = signals.beats(600, 2)
     clipped = signals.stream_info(2, minimum=-400, maximum=400, bits=11, invalid=-401)
     tied = {
         tie: Spikes(signals.zero_sum_kernels(tie)) for tie in ("adjoint", "convolution")
     }  # fmt: skip
     fixed = Spikes(signals.fixed_kernels())
-    live: dict[str, Any] = {"block": 50, "window": 100, "reset": 250}
-    file: dict[str, Any] = {**live, "pack": 200}
-    beats = signals.beats(600, 2)
     return {
-        "lossless-live": signals.encode([beats], info, lossless, **live),
-        "lossless-file": signals.encode([beats], info, lossless, **file),
-        "lossless-gaps": signals.encode(_broken_run(), info, lossless, **file),
-        "lossless-invalid": signals.encode(_invalid(), clipped, lossless, **file),
-        "lossless-raw": signals.encode([signals.noise(150, 2, bits=32)], info, lossless, **live),
-        "lossless-extremes": signals.encode([signals.extremes(200, 2)], info, lossless, **live),
-        "spikes-adjoint": signals.encode([beats], clipped, tied["adjoint"], **live),
-        "spikes-convolution": signals.encode([beats], clipped, tied["convolution"], **file),
-        "spikes-fixed-baseline": signals.encode([beats], clipped, fixed, **file),
-        "spikes-gaps": signals.encode(_broken_run(), clipped, tied["adjoint"], **file),
-        "spikes-invalid": signals.encode(_invalid(), clipped, tied["adjoint"], **file),
-        "events": signals.encode(_annotated(), info, lossless, **live),
-        "two-streams": signals.encode([beats[:200]], info, lossless, **live)
-        + signals.encode([beats[:100]], signals.stream_info(2, 25, stream=7), lossless, block=25),
+        "spikes-adjoint": signals.encode([beats], clipped, tied["adjoint"], **LIVE),
+        "spikes-convolution": signals.encode([beats], clipped, tied["convolution"], **FILE),
+        "spikes-fixed-baseline": signals.encode([beats], clipped, fixed, **FILE),
+        "spikes-gaps": signals.encode(_broken_run(), clipped, tied["adjoint"], **FILE),
+        "spikes-invalid": signals.encode(_invalid(), clipped, tied["adjoint"], **FILE),
     }
+
+
+def cases() -> dict[str, bytes]:
+    """Name and bytes of every golden file."""
+    return _lossless() | _bounded() | _transformed() | _spikes()
 
 
 def summary(data: bytes) -> dict[str, Any]:
     """What a file decodes to: digests of samples and validity, and everything else in words."""
-    decoder = Decoder()
+    decoder = Decoder(compiled_core())
     got = decoder.push(data) + decoder.close()
     return {
         "bytes": len(data),
@@ -120,6 +204,8 @@ def _stream(decoder: Decoder, got: list[Signal]) -> dict[str, Any]:
 def main() -> None:
     """Write the files and the manifest."""
     FILES.mkdir(exist_ok=True)
+    for path in FILES.glob("*.san"):
+        path.unlink()
     manifest = {}
     for name, data in cases().items():
         (FILES / f"{name}.san").write_bytes(data)

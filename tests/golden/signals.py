@@ -53,6 +53,18 @@ def noise(n: int, leads: int, seed: int = 2, bits: int = 16) -> Samples:
     return (np.array(values, np.int64).reshape(n, leads) >> (32 - bits)).astype(np.int32)
 
 
+def mixtures(n: int, leads: int, seed: int = 3) -> Samples:
+    """Leads that are alike by threes, with noise of their own: lead i is like i − 3."""
+    draw = lcg(seed)
+    out = np.zeros((n, leads), np.int32)
+    walks = [0, 0, 0]
+    for t in range(n):
+        walks = [walk + next(draw) % 81 - 40 for walk in walks]
+        out[t] = [walks[lead % 3] * (1 + lead % 2) + next(draw) % 7 - 3 for lead in range(leads)]
+    out.flags.writeable = False
+    return out
+
+
 def extremes(n: int, leads: int) -> Samples:
     """The ends of int32 by turns, and runs of each."""
     low, high = -(2**31), 2**31 - 1

@@ -16,7 +16,7 @@ def clip(x: int, low: int, high: int | None = None) -> int:
     """x kept in low … high, or in −low … low."""
     if high is None:
         low, high = -low, low
-    return min(max(x, low), high)
+    return low if x < low else min(x, high)
 
 
 def quotient(x: int, w: int) -> int:

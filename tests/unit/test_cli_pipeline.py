@@ -69,7 +69,7 @@ GAPPED = [chunk(0, 300), Gap(300, 200), Event(510, "V", 1, num=3), chunk(500, 10
 class TestGaps:
     def test_stay_gaps_and_are_no_damage(self, tmp_path, capsys):
         path = str(tmp_path / "g.san")
-        summary = run(ListSource(GAPPED), Lossless(), [path])
+        summary = run(ListSource(GAPPED), Lossless("tiny"), [path])
         stream = summary.streams[0]
         assert (stream.samples, stream.gaps, stream.events) == (407, 1, 1)
         assert main(["verify", path]) == 0
@@ -79,7 +79,7 @@ class TestGaps:
 
     def test_become_missing_samples_in_a_record_and_absent_rows_in_a_table(self, tmp_path):
         path = str(tmp_path / "g.san")
-        run(ListSource(GAPPED), Lossless(), [path])
+        run(ListSource(GAPPED), Lossless("tiny"), [path])
         decode_file(path, str(tmp_path / "g.hea"))
         record = wfdb.rdrecord(str(tmp_path / "g"), physical=False)
         assert record.fmt == ["24", "24"]  # format 16 has no value left for missing samples
@@ -107,7 +107,7 @@ class TestGaps:
         origin = datetime(2020, 1, 1, 23, 59, 50, tzinfo=UTC)
         info = StreamInfo(Fraction(50), INFO.leads, origin)
         path = str(tmp_path / "late.san")
-        run(ListSource([chunk(1000, 100)], [info]), Lossless(), [path])
+        run(ListSource([chunk(1000, 100)], [info]), Lossless("tiny"), [path])
         decode_file(path, str(tmp_path / "late.hea"))
         record = wfdb.rdrecord(str(tmp_path / "late"), physical=False)
         assert str(record.base_datetime) == "2020-01-02 00:00:10"
@@ -116,7 +116,7 @@ class TestGaps:
     def test_a_gap_that_would_fill_the_disk_is_refused_but_for_tables(self, tmp_path):
         path = str(tmp_path / "g.san")
         items = [chunk(0, 50), Gap(50, 2**40), Chunk(50 + 2**40, ROWS[:50])]
-        run(ListSource(items), Lossless(), [path])
+        run(ListSource(items), Lossless("tiny"), [path])
         for name in ("o.hea", "o.npy"):
             with pytest.raises(SinkError, match=r"gaps of 1099511627776 samples .* 2147483648"):
                 decode_file(path, str(tmp_path / name))
@@ -128,9 +128,9 @@ class TestGaps:
         monkeypatch.setattr("san_runtime.decoding.MAX_FILL", 100)
         items = [chunk(0, 50), Gap(50, 60), chunk(110, 50), Gap(160, 40), chunk(200, 50)]
         path = str(tmp_path / "g.san")
-        run(ListSource(items), Lossless(), [path])
+        run(ListSource(items), Lossless("tiny"), [path])
         assert decode_file(path, str(tmp_path / "whole.npy")).samples == [250]
-        run(ListSource([*items, Gap(250, 1), chunk(251, 50)]), Lossless(), [path], force=True)
+        run(ListSource([*items, Gap(250, 1), chunk(251, 50)]), Lossless("tiny"), [path], force=True)
         for name in ("o.hea", "o.npy"):
             with pytest.raises(SinkError, match=r"gaps of 101 samples in all .* at most 100"):
                 decode_file(path, str(tmp_path / name))
@@ -143,7 +143,7 @@ class TestGaps:
 
         info = StreamInfo(Fraction(50), INFO.leads, datetime(2020, 1, 1, tzinfo=UTC))
         items = [Chunk(first, ROWS[:60]), Gap(first + 60, 5), Chunk(first + 65, ROWS[:1])]
-        run(ListSource(items, [info]), Lossless(), [str(tmp_path / "l.san")])
+        run(ListSource(items, [info]), Lossless("tiny"), [str(tmp_path / "l.san")])
         decode_file(str(tmp_path / "l.san"), str(tmp_path / "l.csv"))
         rows = (tmp_path / "l.csv").read_text(encoding="utf-8").splitlines()[1:]
         found = [int(row.split(",")[0]) for row in rows]
@@ -152,7 +152,7 @@ class TestGaps:
     def test_a_salvaged_table_counts_samples_as_the_stream_does(self, tmp_path):
         path = tmp_path / "s.san"
         settings = EncoderSettings(live=True, block=50, reset=1.0)
-        run(ListSource([chunk(1000, 300)]), Lossless(), [str(path)], settings=settings)
+        run(ListSource([chunk(1000, 300)]), Lossless("tiny"), [str(path)], settings=settings)
         data = bytearray(path.read_bytes())
         data[len(data) // 4] ^= 1
         path.write_bytes(data)
@@ -182,7 +182,7 @@ class TestWriters:
         samples = np.array([[first], [high], [0]], np.int32)
         path = str(tmp_path / "w.san")
         info = StreamInfo(Fraction(1, 3), (lead,))
-        run(ListSource([Chunk(0, samples)], [info]), Lossless(), [path])
+        run(ListSource([Chunk(0, samples)], [info]), Lossless("tiny"), [path])
         decode_file(path, str(tmp_path / "w.hea"))
         record = wfdb.rdrecord(str(tmp_path / "w"), physical=False)
         assert record.fmt == [fmt]
@@ -193,7 +193,7 @@ class TestWriters:
         lead = Lead("x", minimum=-(2**31), maximum=2**31 - 1, bits=32)
         path = str(tmp_path / "w.san")
         samples = np.array([[5], [-(2**31)]], np.int32)
-        run(ListSource([Chunk(0, samples)], [StreamInfo(Fraction(1), (lead,))]), Lossless(), [path])
+        run(ListSource([Chunk(0, samples)], [StreamInfo(Fraction(1), (lead,))]), Lossless("tiny"), [path])
         with pytest.raises(SampleError, match="lead 'x', sample 1 is -2147483648"):
             decode_file(path, str(tmp_path / "w.hea"))
         assert [p.name for p in tmp_path.iterdir()] == ["w.san"]
@@ -204,7 +204,7 @@ class TestWriters:
         items = [Event(1, "Zzz", text="note"), Event(2, "N"), chunk(0, 60)]
         items[2] = Chunk(0, ROWS[:60, :1])
         info = StreamInfo(Fraction("15.5"), (lead,))
-        run(ListSource(items, [info]), Lossless(), [path])
+        run(ListSource(items, [info]), Lossless("tiny"), [path])
         decode_file(path, str(tmp_path / "w.hea"))
         record = wfdb.rdheader(str(tmp_path / "w"))
         assert record.adc_gain == [4079702243.3775]
@@ -215,10 +215,10 @@ class TestWriters:
 
     def test_an_older_record_leaves_no_annotations_to_the_new_one(self, tmp_path):
         path = str(tmp_path / "w.san")
-        run(ListSource(GAPPED), Lossless(), [path])
+        run(ListSource(GAPPED), Lossless("tiny"), [path])
         decode_file(path, str(tmp_path / "o.hea"))
         assert (tmp_path / "o.atr").exists()
-        run(ListSource([chunk(0, 99)]), Lossless(), [path], force=True)
+        run(ListSource([chunk(0, 99)]), Lossless("tiny"), [path], force=True)
         decode_file(path, str(tmp_path / "o.hea"), force=True)
         assert not (tmp_path / "o.atr").exists()
 
@@ -227,7 +227,7 @@ class TestErrors:
     def test_the_source_fails_at_once(self, tmp_path):
         source = ListSource([SourceError("broken")])
         with pytest.raises(SourceError, match="broken"):
-            run(source, Lossless(), [str(tmp_path / "x.san")])
+            run(source, Lossless("tiny"), [str(tmp_path / "x.san")])
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("keep", [True, False])
@@ -236,7 +236,7 @@ class TestErrors:
         source = ListSource([chunk(0, 500), SourceError("broken")])
         settings = EncoderSettings(live=True)
         with pytest.raises(SourceError, match="broken"):
-            run(source, Lossless(), [str(path)], settings=settings, keep=keep)
+            run(source, Lossless("tiny"), [str(path)], settings=settings, keep=keep)
         assert path.exists() == keep
         if keep:  # the stream is ended: what came before the error is whole
             assert main(["verify", str(path), "--quiet"]) == 0
@@ -260,7 +260,7 @@ class TestErrors:
             thread.start()
             urls = [str(tmp_path / "x.san"), f"tcp://127.0.0.1:{server.getsockname()[1]}"]
             with pytest.raises((SourceError, SampleError), match=r"broken|begins at 9999"):
-                run(source, Lossless(), urls, keep=False)
+                run(source, Lossless("tiny"), urls, keep=False)
             thread.join()
         assert list(tmp_path.iterdir()) == []
         decoder = Decoder()
@@ -291,29 +291,29 @@ class TestErrors:
         items = [chunk(0, 500), breaks, SourceError("broken")]
         urls = [str(tmp_path / "a.san"), str(tmp_path / "b.san")]
         with pytest.raises(SourceError, match="broken"):
-            run(ListSource(items), Lossless(), urls, opened=lambda _, sink: sinks.append(sink))
+            run(ListSource(items), Lossless("tiny"), urls, opened=lambda _, sink: sinks.append(sink))
         assert main(["verify", urls[0], "--quiet"]) == 1
         assert main(["verify", urls[1], "--quiet"]) == 0
 
     def test_samples_out_of_place(self, tmp_path):
         with pytest.raises(SampleError, match="begins at 600, expected 500"):
-            run(ListSource([chunk(0, 500), chunk(600, 1)]), Lossless(), [str(tmp_path / "x")])
+            run(ListSource([chunk(0, 500), chunk(600, 1)]), Lossless("tiny"), [str(tmp_path / "x")])
 
     def test_no_output(self):
         with pytest.raises(SettingError, match="no output"):
-            run(ListSource([]), Lossless(), [])
+            run(ListSource([]), Lossless("tiny"), [])
 
     def test_one_bad_output_leaves_the_others_unmade(self, tmp_path):
         urls = [str(tmp_path / "a.san"), str(tmp_path / "gone" / "b.san")]
         with pytest.raises(SinkError, match="no folder"):
-            run(ListSource([chunk(0, 5)]), Lossless(), urls)
+            run(ListSource([chunk(0, 5)]), Lossless("tiny"), urls)
         assert list(tmp_path.iterdir()) == []
 
     def test_reset_seconds(self, tmp_path):
         for reset in (float("nan"), 0.0, 2.0**40):
             with pytest.raises(SettingError, match="reset"):
                 run(
-                    ListSource([]), Lossless(), [str(tmp_path / "x")],
+                    ListSource([]), Lossless("tiny"), [str(tmp_path / "x")],
                     settings=EncoderSettings(reset=reset),
                 )  # fmt: skip
 
@@ -325,7 +325,7 @@ class TestInterrupt:
         source = ListSource(
             [chunk(0, 300), lambda: os.kill(os.getpid(), signal.SIGINT), chunk(300, 300)]
         )
-        summary = run(source, Lossless(), [path])
+        summary = run(source, Lossless("tiny"), [path])
         assert summary.interrupted == 130
         assert summary.streams[0].samples == 300
         assert main(["verify", path, "--quiet"]) == 0
@@ -363,7 +363,7 @@ class TestInterrupt:
 
         def work() -> None:
             try:
-                run(ListSource([chunk(0, 99)]), Lossless(), [str(tmp_path / "x")])
+                run(ListSource([chunk(0, 99)]), Lossless("tiny"), [str(tmp_path / "x")])
             except ValueError as error:
                 failed.append(error)
 

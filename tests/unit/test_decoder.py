@@ -15,7 +15,7 @@ from san_stream.types import Chunk, Event, StreamInfo
 from san_stream.wire import HEADER_SIZE, Kind, pack_frame
 from tests.golden import signals
 
-LOSSLESS, SPIKES = Lossless(), Spikes(signals.zero_sum_kernels())
+LOSSLESS, SPIKES = Lossless("tiny"), Spikes(signals.zero_sum_kernels())
 REACH = 9  # longest kernel less one
 BLOCK, RESET = 50, 200
 INFO = signals.stream_info(2, minimum=-2000, maximum=2000)

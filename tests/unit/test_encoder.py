@@ -25,9 +25,9 @@ from san_stream import (
     Spikes,
     StreamInfo,
 )
-from san_stream.decode import MAX_MODEL_BYTES
+from san_stream.coding.stream import MAX_MODEL_BYTES, model_bytes
 from san_stream.headers import Header, pack_header, unpack_header
-from san_stream.profiles import Lossless
+from san_stream.profiles import PRESETS, Bounded, Lossless, Preset, Profile, Quality
 from san_stream.wire import Kind, pack_message
 
 ECG = Lead("ECG", gain=200.0, baseline=1024, bits=11, minimum=-2048, maximum=2047)
@@ -152,15 +152,69 @@ def test_a_block_that_no_message_holds_is_refused() -> None:
     assert decoder.streams[0].digest_ok
 
 
-def test_models_of_all_streams_have_one_limit() -> None:
+def predicted_bytes(preset: str, leads: int, block: int, template: int) -> int:
+    """What docs/format.md says ("Limits") that the models of a predicted stream take."""
+    own = {"lean": (24, 16, 32), "max": (16, 48, 16, 24, 2, 16, 32)}
+    beat = {"lean": (1, 0, 1), "max": (1, 0, 0, 1, 0, 1, 1)}
+    others = {"lean": (1, 1, 1), "max": (1, 1, 1, 1, 0, 1, 1)}
+    total = 0
+    for lead in range(leads):
+        total += 2352 + 8 * (block + 4)
+        if preset in ("tiny", "fast"):
+            total += {"tiny": 12_096, "fast": 50_080}[preset] + 8 * template
+            continue
+        regressors = min(lead, 8) * (2 if lead > 3 else (0, 4, 4, 3)[lead])
+        sizes = [
+            min(of_lead + 1 + regressors * with_others + 4 * with_beat, 64)
+            for of_lead, with_beat, with_others in zip(
+                own[preset], beat[preset], others[preset], strict=True
+            )
+        ]
+        sizes.append(len(sizes))
+        total += 8 * (sum(n * n + 3 * n for n in sizes) + 3 * template + 600)
+        total += {"lean": 320_100, "max": 332_340}[preset]
+    return total
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_models_take_what_the_format_says(preset: Preset) -> None:
+    for count in (1, 2, 4, 9, 64):
+        leads = tuple(Lead(str(i)) for i in range(count))
+        header = Header(info(*leads), Lossless(preset), 70, 1000)
+        assert model_bytes(header) == predicted_bytes(preset, count, 70, 130)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_models_of_all_streams_have_one_limit(preset: Preset) -> None:
     leads = tuple(Lead(str(i)) for i in range(255))
     decoder = Decoder()
-    for stream in range(8):
-        header = Header(info(*leads, stream=stream), Lossless(), 100, 1000)
+    for stream in range(256):
+        header = Header(info(*leads, stream=stream), Lossless(preset), 100, 1000)
         decoder.push(pack_message(Kind.HEADER, 0, stream, 0, pack_header(header)))
     open_streams = len(decoder.streams)
-    assert open_streams == MAX_MODEL_BYTES // (255 * 3469 * 16)
-    assert 0 < open_streams < 8
+    assert open_streams == MAX_MODEL_BYTES // predicted_bytes(preset, 255, 100, 130)
+    assert 0 < open_streams < 256
+
+
+@pytest.mark.parametrize(
+    ("profile", "count", "rate"),
+    [
+        (Lossless("max"), 255, 10**7),
+        (Bounded(2, "max"), 255, 10**7),
+        (Quality(prdn=9), 255, 2000),
+        (Bounded(3), 255, 2000),
+    ],
+)
+def test_models_that_no_decoder_would_take_are_refused(
+    profile: Profile, count: int, rate: int
+) -> None:
+    leads = tuple(Lead(str(i)) for i in range(count))
+    with pytest.raises(
+        SettingError,
+        match=rf"models of {count} leads take \d+ MiB, decoders allow 256; a lighter preset or fewer",
+    ) as refused:
+        Encoder(info(*leads, rate=Fraction(rate)), profile)
+    assert int(refused.value.args[0].split()[5]) >= 256
 
 
 def test_a_model_is_saved_beside_no_ones_file(tmp_path: Path) -> None:

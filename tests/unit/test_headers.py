@@ -14,11 +14,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from san_stream import Decoder, Lossless, Spikes
+from san_stream import Decoder, Spikes
 from san_stream.errors import FormatError
 from san_stream.fields import optional, text, varint, zigzag
 from san_stream.headers import Header, pack_header, unpack_header
 from san_stream.kernels import Kernel, Kernels, KernelSet
+from san_stream.profiles import (
+    AIM_LIMITS,
+    PREDICTED_ERROR,
+    PRESETS,
+    Bounded,
+    Lossless,
+    Profile,
+    Quality,
+)
 from san_stream.types import Lead, StreamInfo
 from san_stream.wire import pack_message
 
@@ -50,14 +59,39 @@ def kernel_sets(draw: st.DrawFn) -> KernelSet:
 
 
 @st.composite
+def bounds(draw: st.DrawFn, leads: int) -> Bounded:
+    """Held by prediction, with a preset, or by transform and corrections, without."""
+    most = draw(st.sampled_from((0, PREDICTED_ERROR, PREDICTED_ERROR + 1, 2**24)))
+    errors = tuple(draw(st.integers(0, most)) for _ in range(leads))
+    if max(errors) <= PREDICTED_ERROR:
+        return Bounded(errors, draw(st.sampled_from(PRESETS)))
+    return Bounded(errors)
+
+
+@st.composite
+def qualities(draw: st.DrawFn) -> Quality:
+    aim = draw(st.sampled_from(sorted(AIM_LIMITS)))
+    return Quality(**{aim: draw(st.floats(*AIM_LIMITS[aim]))})
+
+
+@st.composite
 def headers(draw: st.DrawFn) -> Header:
     rate = Fraction(draw(st.integers(1, 2**31 - 1)), draw(st.integers(1, 2**31 - 1)))
     chosen = tuple(draw(st.lists(leads(), min_size=1, max_size=4)))
     origin = draw(st.none() | st.datetimes(timezones=st.just(UTC)))
     info = StreamInfo(rate, chosen, origin, draw(st.integers(0, 255)))
-    profile: Lossless | Spikes = Lossless()
+    profile: Profile
     assignment: tuple[int, ...] = ()
-    if draw(st.booleans()):
+    late = 0
+    kind = draw(st.sampled_from((Lossless, Bounded, Quality, Spikes)))
+    if kind is Lossless:
+        profile = Lossless(draw(st.sampled_from(PRESETS)))
+    elif kind is Bounded:
+        profile = draw(bounds(len(chosen)))
+        late = 0 if profile.predicted else draw(st.integers(0, 4096))
+    elif kind is Quality:
+        profile, late = draw(qualities()), draw(st.integers(0, 4096))
+    else:
         sets = tuple(draw(st.lists(kernel_sets(), min_size=1, max_size=3)))
         units = {lead.unit for lead in chosen}
         unit = units.pop() if len(units) == 1 else ""
@@ -67,7 +101,7 @@ def headers(draw: st.DrawFn) -> Header:
     block = draw(st.integers(1, 32768 // len(chosen)))
     window = draw(st.integers(16, 2**20))
     start, repeat = draw(st.integers(0, 2**62 - 1)), draw(st.booleans())
-    return Header(info, profile, block, window, start, repeat, assignment)
+    return Header(info, profile, block, window, start, repeat, assignment, late)
 
 
 @given(headers())
@@ -122,7 +156,7 @@ def fields(**change: bytes) -> bytes:
         "block": varint(360),
         "window": varint(1000),
         "tables": varint(0),
-        "kernels": b"",
+        "fields": b"\2",  # of the profile: lossless says its preset
         "extensions": b"",
     }
     return b"".join((value | change).values())
@@ -145,11 +179,12 @@ def kernel_fields(**change: bytes) -> dict[str, bytes]:
     }
     # All ones in the code are zeros on the wire: taps that are 0 are bits 0, so bytes 0xFF.
     value["coded"] = varint(1) + b"\xff"
-    return {"profile": b"\1", "kernels": b"".join((value | change).values())}
+    return {"profile": b"\1", "fields": b"".join((value | change).values())}
 
 
 def test_the_fields_are_right() -> None:
     assert unpack_header(fields(), 0).info.rate == 360
+    assert unpack_header(fields(), 0).profile == Lossless("lean")
     header = unpack_header(fields(**kernel_fields()), 0)
     assert isinstance(header.profile, Spikes)
     assert header.profile.kernels.sets[0].kernels == (Kernel((0, 0, 0), 10),)
@@ -227,6 +262,56 @@ def test_fields_of_kernels(field: str, good: tuple[bytes, ...], bad: tuple[bytes
             unpack_header(fields(**kernel_fields(**{field: value})), 0)
 
 
+def aim(number: int, value: float, late: int = 0) -> bytes:
+    return bytes((number,)) + struct.pack("<d", value) + varint(late)
+
+
+@pytest.mark.parametrize(
+    ("profile", "good", "bad"),
+    [
+        (0, (b"\0", b"\1", b"\2", b"\3"), (b"", b"\4", b"\xff")),
+        (2, (b"\0\0", b"\2\3"), (b"", b"\0", b"\2\4", b"\2\xff")),
+        (
+            2,
+            (varint(3) + varint(0), varint(2**24) + varint(4096)),
+            (varint(3), varint(3) + varint(4097), varint(2**24 + 1) + b"\0", varint(2**62) + b"\0"),
+        ),
+        (
+            3,
+            (aim(0, 1 / 16), aim(0, 2.0**24), aim(1, 0.001, 4096), aim(1, 1000), aim(2, 32)),
+            (aim(0, 9)[:-1], aim(0, 9, 4097), aim(3, 9), aim(255, 9)),
+        ),
+        (3, (aim(2, 0.001),), (aim(0, 0.06), aim(0, 2.0**24 + 1), aim(1, 0.0), aim(1, 1001))),
+        (3, (), tuple(aim(2, v) for v in (0, -1, 33, float("inf"), float("nan"), -float("inf")))),
+    ],
+)
+def test_fields_of_the_other_profiles(
+    profile: int, good: tuple[bytes, ...], bad: tuple[bytes, ...]
+) -> None:
+    for value in good:
+        unpack_header(fields(profile=bytes((profile,)), fields=value), 0)
+    for value in bad:
+        with pytest.raises(FormatError):
+            unpack_header(fields(profile=bytes((profile,)), fields=value), 0)
+
+
+@pytest.mark.parametrize(
+    ("errors", "profile"),
+    [
+        ((0, 2), Bounded((0, 2), "max")),
+        ((2, 3), Bounded((2, 3))),
+        ((0, 2**24), Bounded((0, 2**24))),
+    ],
+)
+def test_a_bound_of_each_lead(errors: tuple[int, ...], profile: Bounded) -> None:
+    """One bound above 2 takes all leads to the transform coder."""
+    own = b"".join(map(varint, errors)) + (b"\3" if profile.predicted else varint(300))
+    two = {"leads": varint(2), "lead": lead_fields() * 2, "profile": b"\2", "fields": own}
+    header = unpack_header(fields(**two), 0)
+    assert header.profile == profile
+    assert header.late == (0 if profile.predicted else 300)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -236,8 +321,8 @@ def test_fields_of_kernels(field: str, good: tuple[bytes, ...], bad: tuple[bytes
         {"origin": b"\2"},
         {"origin": optional(2**61)},
         {"origin": optional(-(2**61))},
-        {"profile": b"\2"},
-        {"profile": b"\3"},
+        {"profile": b"\4"},
+        {"profile": b"\xff"},
         {"start": b"\x80" * 10 + b"\0"},
         {"extensions": varint(1)},
         {"extensions": varint(1) + varint(2**32)},
@@ -268,7 +353,7 @@ def test_taps_in_all_are_limited() -> None:
     one = b"\x08\x04" + optional(None) + varint(16) + (varint(2**16) + varint(1024)) * 16
     for number, read in ((1, True), (2, False), (255, False)):
         sets = varint(number) + (one + varint(4) + b"\xff" * 4) * number
-        content = fields(profile=b"\1", kernels=b"\0\4" + sets + b"\0")
+        content = fields(profile=b"\1", fields=b"\0\4" + sets + b"\0")
         start = time.process_time()
         if read:
             unpack_header(content, 0)

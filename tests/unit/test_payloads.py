@@ -28,6 +28,7 @@ from san_stream.payloads import (
     unpack_events,
     unpack_gap,
 )
+from san_stream.profiles import PRESETS
 from san_stream.types import Event, Gap
 from san_stream.wire import RESET, Kind, pack_message
 from tests.golden import signals
@@ -204,7 +205,8 @@ def test_end_round_trip(end: End) -> None:
 
 INFO = signals.stream_info(1, minimum=-2000, maximum=2000)
 HEADERS = {
-    "lossless": Header(INFO, Lossless(), 64, 64),
+    **{preset: Header(INFO, Lossless(preset), 64, 64) for preset in PRESETS},
+    "lossless": Header(INFO, Lossless("tiny"), 64, 64),  # the one whose stores are made soonest
     "spikes": Header(INFO, Spikes(signals.zero_sum_kernels()), 64, 64, assignment=(0,)),
 }
 
@@ -263,11 +265,12 @@ def test_codes_outside_their_limits_are_refused(message: bytes) -> None:
     assert decoder.streams[0].complete is False
 
 
+@pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("value", [2**31, -(2**31) - 1, 2**33, -(2**33)])
-def test_samples_outside_int32_are_refused(value: int) -> None:
-    got, _ = decode("lossless", code(HEADERS["lossless"], samples=[[5] * 63 + [value]]))
-    assert sum(map(len, got)) == 0
-    assert [g.count for s in got for g in s.gaps] == [64]
+def test_samples_outside_int32_are_clipped(preset: str, value: int) -> None:
+    got, _ = decode(preset, code(HEADERS[preset], samples=[[5] * 63 + [value]]))
+    (signal,) = (s for s in got if len(s))
+    assert signal.digital[:, 0].tolist() == [5] * 63 + [min(max(value, -(2**31)), 2**31 - 1)]
 
 
 def test_coded_bytes_that_end_early() -> None:

@@ -121,8 +121,10 @@ class Coded:
     spikes: list[list[list[Spike]]]
 
 
-def encode(signal: NDArray[np.int64], setting: Setting, core: Core = PLAIN) -> Coded:
-    """Code ``[n, leads]``, seeing no more than the look-ahead."""
+def encode(
+    signal: NDArray[np.int64], setting: Setting, core: Core = PLAIN, *, advised: bool = True
+) -> Coded:
+    """Code ``[n, leads]``, seeing no more than the look-ahead; without `advised`, uncorrected."""
     count, leads = signal.shape
     coder = setting.coder(leads, core)
     search = BlockSearch(coder)
@@ -136,7 +138,8 @@ def encode(signal: NDArray[np.int64], setting: Setting, core: Core = PLAIN) -> C
         known = signal[max(first - 2000, 0) : end + setting.ahead]
         beats = search.choose(known, min(first, 2000), end - first, steps)
         samples = [core.listed(column) for column in signal[first:end].T]
-        coder.code(state, buffer, end - first, steps, samples, beats, search, decoding=False)
+        advice = search if advised else None
+        coder.code(state, buffer, end - first, steps, samples, beats, advice, decoding=False)
         assert state[ERROR] == 0
         shown.append(np.array(samples, np.int64).T)
         spikes.append(beats)
@@ -145,9 +148,10 @@ def encode(signal: NDArray[np.int64], setting: Setting, core: Core = PLAIN) -> C
 
 
 def decode(
-    data: bytes, count: int, leads: int, setting: Setting, core: Core = PLAIN
+    data: bytes, shape: tuple[int, ...], setting: Setting, core: Core = PLAIN
 ) -> Coded | None:
-    """Decode it again; None where the decoder finds the bytes wrong."""
+    """Decode ``[n, leads]`` again; None where the decoder finds the bytes wrong."""
+    count, leads = shape
     coder = setting.coder(leads, core)
     state, buffer = core.integers(STATE_SIZE, 0), core.loaded(data)
     core.start_decoder(state, buffer, len(data))
@@ -163,6 +167,10 @@ def decode(
         shown.append(np.array(samples, np.int64).T)
         spikes.append([own.spikes for own in coder.states])
     return Coded(data, np.concatenate(shown), spikes)
+
+
+WAVES = ((-60, 12, 0.1), (-6, 4, -0.2), (0, 4, 1.0), (7, 5, -0.3), (90, 25, 0.3))
+"""Place, width and height of the waves of a beat."""
 
 
 def beating(count: int, seed: int = 0, *, gap: int = 290, size: float = 200.0) -> NDArray[np.int64]:

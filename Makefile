@@ -19,7 +19,7 @@ INTERPRETED = $(shell grep -rlE "san_runtime|numba" --include="test_*.py" tests/
 # The test set holds the demo's.
 DEMO := $(if $(wildcard $(VENV)/.stamp-dev),$(VENV)/.stamp-dev,$(VENV)/.stamp-demo)
 
-.PHONY: help demo test lint test-long fuzz bench clean
+.PHONY: help demo test lint test-long fuzz promises bench clean
 
 help: ## this list
 	@echo "san-stream: targets"
@@ -50,6 +50,10 @@ test-long: $(VENV)/.stamp-dev ## all tests and the long ones, 2,000 examples for
 fuzz: $(VENV)/.stamp-dev ## millions of damaged frames and payloads
 	@echo "fuzz: damaged frames through the reader, damaged payloads through the decoder"
 	$(BIN)/python -m pytest -q -m fuzz $(PYTEST)
+
+promises: $(VENV)/.stamp-dev ## lossless and bounded on a thousand million samples (hours)
+	SAN_STREAM_SAMPLES=$(or $(SAMPLES),1000000000) $(BIN)/python -m pytest -q \
+		tests/faults/test_promises.py $(PYTEST)
 
 bench: $(VENV)/.stamp-dev ## the benchmarks, one after the other
 	@for script in benchmarks/[a-z]*.py; do \

@@ -25,7 +25,7 @@ class Coded:
     """One stream, encoded and decoded again.
 
     Attributes:
-        profile: its name, ``"lossless"`` or ``"spikes"``.
+        profile: its name, such as ``"lossless"``.
         info: rate and leads.
         first_sample: absolute index of row 0.
         digital: decoded ADC values, int32 ``[n, leads]``; what is missing is 0.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ABOUT = {
     "lossless": "every sample exact",
+    "bounded": "every sample within a given error",
+    "quality": "kernels that both ends learn, and a coded rest",
     "spikes": "baseline and spikes of the trained kernels",
 }
 
@@ -31,7 +33,7 @@ def tiles(original: NDArray[np.int32], coded: Coded) -> str:
         (number(metrics.compression_ratio(raw, coded.all_bits), 1) + "×", "smaller than raw"),
         (number(metrics.bits_per_sample(coded.all_bits, original.size), 2), "bits per sample"),
     ]
-    if coded.kernels:
+    if coded.profile != "lossless":
         big.append((f"{number(lead_prdn(original, coded), 1)} %", "PRDN, mean of the leads"))
         big.append((number(coded.mean("phi_bits"), 2), "mean φ_bits"))
     else:

@@ -30,8 +30,15 @@ CORRECTIONS_MEMORY: Final = 2
 DENSITY_SHIFT: Final = 6  # the share is a mean over some 64 samples
 # Shares of 1/65536 that part the contexts: about 0.002, 0.005, 0.01, 0.03, 0.08, 0.16, 0.3.
 RATE_LIMITS: Final = [131, 328, 655, 1966, 5243, 10486, 19661]
+SELDOM: Final = 4096  # 1/65536
 LOW_LIMIT: Final = -(2**31)
 HIGH_LIMIT: Final = 2**31 - 1
+
+
+def start_corrections(probability: Integers) -> None:
+    """Initial values: few samples are corrected, signs and sizes are not known."""
+    for i in range(SIGN_BASE):
+        probability[i] = SELDOM
 
 
 def restart_corrections(memory: Integers) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from san_stream.coding.corrections import (
     CORRECTIONS_MEMORY,
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from san_stream.coding.core import Core
     from san_stream.coding.layers import Block, Wire
     from san_stream.types import Lead
-
-SELDOM: Final = 4096
-"""Initial probability of a correction, in 1/65536."""
 
 
 class TransformLayer:
@@ -82,8 +79,11 @@ class TransformLayer:
         for memory in self._step_memory:
             restart_trend(memory, UNIT_STEP)
         if self._bounds:
-            sizes = CORRECTIONS_SIZE, SELDOM
-            self._corrections = [(make(*sizes), make(CORRECTIONS_SIZE, 0)) for _ in self._leads]
+            self._corrections = [
+                (make(CORRECTIONS_SIZE, EVEN), make(CORRECTIONS_SIZE, 0)) for _ in self._leads
+            ]
+            for probability, _ in self._corrections:
+                self._core.start_corrections(probability)
             self._correction_memory = [make(CORRECTIONS_MEMORY, 0) for _ in self._leads]
         self.quality.reset()
 

@@ -455,6 +455,42 @@ class TestOptions:
         line = refused(capsys, folder, "encode", "rec", "out.san", *options)
         assert message in line
 
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ("--preset huge", "preset 'huge': must be one of tiny, fast, lean, max"),
+            ("--preset max --model model.json", "--preset max: profile spikes takes no preset"),
+            ("--preset max --prdn 9", "--preset max: profile quality takes no preset"),
+            ("--profile bounded", "profile bounded needs --max-error E"),
+            ("--max-error 1.5", "max error '1.5': ADC units are whole"),
+            ("--max-error -1", "max error '-1': must be a number from 0"),
+            ("--max-error nan", "max error 'nan': must be a number from 0"),
+            ("--max-error 5e", "max error '5e': must be a number from 0"),
+            ("--max-error 16777217", "max error 16777217: must be 0 to 16777216 ADC units"),
+            ("--max-error 5furlong", "max error '5furlong': lead 'I' is in 'mV'"),
+            ("--max-error 3 --prdn 9", "--prdn 9.0: profile bounded takes no prdn"),
+            ("--max-error 3 --profile lossless", "profile lossless takes no max-error"),
+            ("--profile quality", "profile quality needs --prdn P, --bps B or --step Q"),
+            ("--prdn 9 --bps 1", "one aim of prdn, bps and step; given: prdn, bps"),
+            ("--prdn 0", "'0' is not a number above 0"),
+            ("--bps nan", "'nan' is not a number above 0"),
+            ("--prdn 2000", "prdn 2000: must be 0.001 to 1000"),
+            ("--bps 33", "bps 33: must be 0.001 to 32"),
+            ("--step 0.01", "step 0.01: must be 0.0625 to 1.67772e+07"),
+            ("--prdn 9 --model model.json", "--model model.json: profile quality takes no model"),
+            ("--delay 2", "delay 2 s: profile lossless has that of its block"),
+            ("--max-error 2 --delay 2", "delay 2 s: profile bounded has that of its block"),
+            ("--prdn 9 --delay 0.1", "delay 0.1 s: must be 0.5 to 8 s"),
+            ("--max-error 9 --delay 9", "delay 9 s: must be 0.5 to 8 s"),
+            ("--prdn 9 --delay 0", "'0' is not a number above 0"),
+            ("--prdn 9 --block 100", "block of 100 samples: the delay decides it"),
+            ("--resilient --reset 5", "--resilient and --reset 5 exclude each other"),
+        ],
+    )
+    @pytest.mark.parametrize("command", ["encode rec out.san", "replay rec --to out.san"])
+    def test_profiles(self, folder, capsys, command, options, message):
+        assert message in refused(capsys, folder, *command.split(), *options.split())
+
     @pytest.mark.parametrize("speed", ["0", "-1", "nan", "inf", "fast"])
     def test_speed(self, folder, capsys, speed):
         argv = ["replay", "rec", "--to", "out.san", "--speed", speed]

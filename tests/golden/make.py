@@ -1,6 +1,6 @@
 """Writes the golden files: ``python -m tests.golden.make``, from the repository's root.
 
-Each is a small stream file for one feature of the format, of signals made from integers. The
+Each is a small stream file for one feature of the format. The
 manifest beside them says what every one must decode to, by digest. A change of the format's
 version 0 changes them on purpose: run this script, and say so in the changelog.
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 from san_runtime.compiled import compiled_core
 from san_stream import Decoder, Lossless, Signal, Spikes
-from san_stream.profiles import PRESETS, Bounded, Quality
+from san_stream.profiles import PRESETS, Bounded, Profile, Quality
 from san_stream.types import Chunk, Event, Gap
 from tests.golden import signals
 
@@ -68,10 +68,10 @@ def _far() -> list[Any]:
 
 def _noisy() -> list[Any]:
     """Noise in the middle of a signal: blocks that are sent as they are, and what follows."""
-    x = signals.beats(330, 2).copy()
-    x[110:160, 0] = signals.noise(50, 1, bits=32)[:, 0]
-    x[170:230, 1] = signals.noise(60, 1, bits=14)[:, 0]
-    valid = signals.invalid_where(x.shape, lambda t, lead: lead == 0 and 140 <= t < 145)
+    x = signals.beats(260, 2).copy()
+    x[80:130, 0] = signals.noise(50, 1, bits=32)[:, 0]
+    x[140:200, 1] = signals.noise(60, 1, bits=14)[:, 0]
+    valid = signals.invalid_where(x.shape, lambda t, lead: lead == 0 and 110 <= t < 115)
     return [Chunk(0, x, valid)]
 
 
@@ -84,17 +84,19 @@ def _lossless() -> dict[str, bytes]:
     info, lean, beats = signals.stream_info(2), Lossless(), signals.beats(600, 2)
     marked = signals.stream_info(2, invalid=-401, baseline=11)
     many = signals.stream_info(11, 25)
-    wide = signals.mixtures(90, 11)
+    wide = signals.mixtures(76, 11)
     found = {}
     for preset in PRESETS:
         profile, name = Lossless(preset), f"lossless-{preset}"
-        found[name] = signals.encode([beats[:450]], info, profile, **FILE)
+        found[name] = signals.encode([beats[:350]], info, profile, **FILE)
         found[f"{name}-noisy"] = signals.encode(_noisy(), marked, profile, **LIVE)
     for preset in ("lean", "max"):
         name = f"lossless-{preset}-many-leads"
-        found[name] = signals.encode([wide], many, Lossless(preset), block=15, window=30)
+        found[name] = signals.encode([wide], many, Lossless(preset), block=10, window=30)
+    noise = signals.noise(600, 2, bits=32)
     return found | {
-        "lossless-live": signals.encode([beats], info, lean, **LIVE),
+        "lossless-frames": signals.encode([noise], info, Lossless("tiny"), block=600),
+        "lossless-live": signals.encode([beats[:400]], info, lean, **LIVE),
         "lossless-gaps": signals.encode(_broken_run(), info, lean, **FILE),
         "lossless-invalid": signals.encode(_invalid(), marked, lean, **FILE),
         "lossless-far": signals.encode(_far(), marked, lean, **LIVE),
@@ -108,7 +110,7 @@ def _lossless() -> dict[str, bytes]:
 
 
 def _bounded() -> dict[str, bytes]:
-    info, beats = signals.stream_info(2), signals.beats(400, 2)
+    info, beats = signals.stream_info(2), signals.beats(350, 2)
     marked = signals.stream_info(2, invalid=-401, baseline=11)
     found = {
         f"bounded-2-{preset}": signals.encode([beats], info, Bounded(2, preset), **FILE)
@@ -126,10 +128,9 @@ def _bounded() -> dict[str, bytes]:
 def _transformed() -> dict[str, bytes]:
     marked = signals.stream_info(2, minimum=-900, maximum=900, bits=11, invalid=-901, baseline=11)
     beats = signals.beats(1200, 2)
-    profiles = {
+    profiles: dict[str, Profile] = {
         "quality-step": Quality(step=6.5),
         "quality-prdn": Quality(prdn=9.0),
-        "quality-bps": Quality(bps=1.5),
         "bounded-10": Bounded(10),
         "bounded-3-40": Bounded((3, 40)),
     }
@@ -137,6 +138,13 @@ def _transformed() -> dict[str, bytes]:
         name: signals.encode([beats], marked, profile, **DELAYED)
         for name, profile in profiles.items()
     }
+    mixed, calm = signals.two_shapes(2000, 2), {**DELAYED, "reset": 5000}
+    for name in ("quality-step", "bounded-10"):
+        found[f"{name}-two-shapes"] = signals.encode([mixed], marked, profiles[name], **calm)
+    ecg, quick = signals.stream_info(2, 360, minimum=-1024, maximum=1023), {"pack": 2000}
+    record = signals.recording(5400)
+    found["quality-recording"] = signals.encode([record], ecg, profiles["quality-step"], **quick)
+    found["bounded-recording"] = signals.encode([record], ecg, profiles["bounded-10"], **quick)
     for name in ("quality-step", "bounded-10"):
         profile = profiles[name]
         found[f"{name}-gaps"] = signals.encode(_broken_run(), marked, profile, **DELAYED)

@@ -1,15 +1,17 @@
-"""Integer signals and whole files for tests, from integers alone: the same for ever."""
+"""Integer signals and whole files for tests, from integers and a recording: the same for ever."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import san_runtime
 from san_runtime.encoder import Encoder
 from san_stream.kernels import Kernel, Kernels, KernelSet, Tie
 from san_stream.profiles import Profile
@@ -44,6 +46,31 @@ def beats(n: int, leads: int, seed: int = 1) -> Samples:
             out[t, lead] = wander + noise + (peak if lead % 2 == 0 else -peak // 2)
     out.flags.writeable = False
     return out
+
+
+def two_shapes(n: int, leads: int, seed: int = 4) -> Samples:
+    """Beats of which every third is broad and upside down, from lead to lead a little later."""
+    draw = lcg(seed)
+    out = np.array([[next(draw) % 7 - 3 for _ in range(leads)] for _ in range(n)], np.int32)
+    at, number = 40, 0
+    while at + 12 + leads < n:
+        for lead in range(leads):
+            for j in range(-9, 10):
+                broad, narrow = -30 * (10 - abs(j)), 150 * max(4 - abs(j), 0)
+                out[at + lead + j, lead] += broad if number % 3 == 2 else narrow
+        at, number = at + 72 + next(draw) % 17, number + 1
+    out.flags.writeable = False
+    return out
+
+
+def recording(n: int) -> Samples:
+    """The first samples of the bundled record: two leads of an ECG, 360 Hz, 11 bits."""
+    path = Path(san_runtime.__file__).with_name("demo_data") / "100_1min.dat"
+    octets = np.frombuffer(path.read_bytes()[: 3 * n], np.uint8).astype(np.int32).reshape(-1, 3)
+    # Format 212 of PhysioNet: two numbers of 12 bits in three bytes.
+    low, middle, high = octets.T
+    pairs = np.stack((low | (middle & 15) << 8, high | (middle >> 4) << 8), axis=1)
+    return (pairs ^ 2048) - 2048
 
 
 def noise(n: int, leads: int, seed: int = 2, bits: int = 16) -> Samples:

@@ -1,8 +1,9 @@
 """A decoder of whole undamaged ``.san`` files, written from docs/format.md and from nothing else.
 
 Plain Python on the standard library, one sample at a time, with none of the product's code: what
-it reads from a file is what the documents say that the file means. Its parts follow their
-chapters: spec_frames, spec_range, spec_sparse; spec_predictive and what it imports.
+it reads from a file is what the documents say that the file means. Its parts follow them:
+spec_frames, spec_range and spec_sparse (docs/format.md); spec_predictive and what it imports
+(docs/format-coding.md); spec_transform and what it imports (docs/format-transform.md).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tests.golden.spec_frames import (
 from tests.golden.spec_predictive import PredictiveReader
 from tests.golden.spec_range import Level, RangeDecoder, Source, Trend, model
 from tests.golden.spec_sparse import KernelSet, Part, SpikesReader
+from tests.golden.spec_transform import LeadFacts, TransformReader
 
 LOSSLESS, SPIKES, BOUNDED, QUALITY = range(4)
 PREDICTED_BOUND = 2
@@ -66,6 +68,7 @@ class Stream:
     position: int
     by_spikes: list[SpikesReader] = field(default_factory=list)
     predicted: PredictiveReader | None = None
+    transformed: TransformReader | None = None
     samples: list[list[int]] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     valid: list[list[int]] = field(default_factory=list)
@@ -82,13 +85,22 @@ class Stream:
     @property
     def layers(self) -> set[int]:
         """Layers that a CODE message must have."""
+        if self.profile == SPIKES:
+            return {1, 2, 6}
         if self.profile == LOSSLESS:
             return {3}
-        return {1, 2, 6} if self.profile == SPIKES else {3, 6}
+        if self.predicted:
+            return {3, 6}
+        return {2, 3, 6} if self.profile == QUALITY else {2, 3, 4, 6}
 
     @property
-    def coders(self) -> list[SpikesReader | PredictiveReader]:
-        return [*self.by_spikes, *([self.predicted] if self.predicted else [])]
+    def coder(self) -> PredictiveReader | TransformReader | None:
+        """What reads all leads at once."""
+        return self.predicted or self.transformed
+
+    @property
+    def readers(self) -> list[SpikesReader | PredictiveReader | TransformReader]:
+        return [*self.by_spikes, *([self.coder] if self.coder else [])]
 
     def full_block(self, low: int) -> int:
         """The block number with these low 16 bits that is nearest to where the stream stands."""
@@ -111,11 +123,11 @@ class Stream:
         assert first == self.position
         assert {i for i in (1, 2, 3, 4, 6) if layers >> i & 1} == self.layers
         if flags & RESET or not self.samples:
-            for one in (*self.leads, *self.coders):
+            for one in (*self.leads, *self.readers):
                 one.reset()
         begins = bool(layers & 1)
         if begins:
-            for coder in self.coders:
+            for coder in self.readers:
                 coder.restart()
         source = RangeDecoder(fields.data[fields.at :])
         fresh = begins or bool(flags & RESET)
@@ -135,8 +147,8 @@ class Stream:
                 for i in range(end - start):
                     before = ok[i] = source.adaptive(lead.validity, 1 + before)
             valid.append(ok)
-        if self.predicted:
-            columns = self.predicted.read(source, valid)
+        if self.coder:
+            columns = self.coder.read(source, valid)
         else:
             columns = [lead.read(source, part) for lead in self.by_spikes]
         for lead, column, oks in zip(self.leads, columns, valid, strict=True):
@@ -223,16 +235,24 @@ def read_profile(fields: Fields, stream: Stream, rate: Fraction) -> None:
         return
     bounds = [0] * len(leads)
     if stream.profile == BOUNDED:
-        bounds = info["errors"] = [fields.varint() for _ in leads]
+        bounds = [fields.varint() for _ in leads]
+        info["errors"] = tuple(bounds)
     if stream.profile == QUALITY:
         info["aim"] = fields.byte(), fields.float64()
-    if stream.profile == QUALITY or max(bounds) > PREDICTED_BOUND:
-        info["late"] = fields.varint()
-        raise NotImplementedError("transform coder")
-    preset = fields.byte()
-    info["preset"] = preset
-    baselines = [lead.baseline for lead in leads]
-    stream.predicted = PredictiveReader(rate, bounds, preset, baselines)
+    if stream.profile != QUALITY and max(bounds) <= PREDICTED_BOUND:
+        info["preset"] = preset = fields.byte()
+        baselines = [lead.baseline for lead in leads]
+        stream.predicted = PredictiveReader(rate, bounds, preset, baselines)
+        return
+    info["late"] = late = fields.varint()
+    assert late <= 4096
+    facts = [
+        LeadFacts(
+            lead.baseline, lead.minimum, lead.maximum, bound if stream.profile == BOUNDED else None
+        )
+        for lead, bound in zip(leads, bounds, strict=True)
+    ]
+    stream.transformed = TransformReader(rate, stream.block, late, facts)
 
 
 def read_kernels(fields: Fields, stream: Stream) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.golden.spec_mixing import Slots
 from tests.golden.spec_range import HALF, Source
-from tests.golden.spec_residual import Laws, Predicted, Slots
+from tests.golden.spec_residual import Laws, Predicted
 from tests.golden.spec_tables import SQUASH, clip, log8, quotient
 
 TINY_CLASSES = (5, 7, 10, 14, 20, 27, 39, 54, 77, 108, 153, 216, 305, 431, 609)
@@ -55,7 +56,7 @@ class Fast(Predicted):
         self.long = [39000] + [0] * 31
         self.quick = self.medium = self.slow = self.activity = 12288 + 2048 * self.step
         self.phase_error = [8192 * self.step] * max(beat, 1)
-        self.by_row, self.by_turn = Slots(768), Slots(7680)
+        self.by_row, self.by_turn = Slots([2**19] * 768), Slots([2**19] * 7680)
         self.mixing = [[32768, 6000, 6000, 32768] for _ in range(24 * 32)]
 
     def restart(self) -> None:

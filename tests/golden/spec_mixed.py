@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tests.golden.spec_mixing import FinalMap, Slots
 from tests.golden.spec_range import Source
-from tests.golden.spec_residual import Laws, Predicted, Slots
+from tests.golden.spec_residual import Laws, Predicted
 from tests.golden.spec_squares import Squares, dot
 from tests.golden.spec_tables import SQUASH, clip, log8, quotient
 
@@ -52,22 +53,6 @@ LEAN = Preset(
     32,
 )
 COMBINER = Plan(0, 0, 0, 11, 2, 3)
-
-
-class FinalMap:
-    """What a mixed logit has proved to be worth."""
-
-    def __init__(self) -> None:
-        self.points = [SQUASH[128 * i] for i in range(32)] + [SQUASH[4095]]
-
-    def value(self, logit: int) -> int:
-        i, f = divmod(logit + 2048, 128)
-        return (self.points[i] * (128 - f) + self.points[i + 1] * f) >> 7
-
-    def update(self, logit: int, bit: int) -> None:
-        i, f = divmod(logit + 2048, 128)
-        for at, share in ((i, 128 - f), (i + 1, f)):
-            self.points[at] += ((65536 * bit - self.points[at]) * share) >> 13
 
 
 @dataclass
@@ -161,7 +146,7 @@ class Mixed(Predicted):
         sizes = [self.own(plan) + self.extra(plan) for plan in preset.plans]
         self.squares = [Squares([39000] + [0] * (size - 1)) for size in sizes]
         self.squares.append(Squares([65536] + [65536 // count] * (count - 1)))
-        self.slots = Slots(60576)
+        self.slots = Slots([2**19] * 60576)
         laws = len(preset.laws)
         chosen = [65536 // laws] * laws + [5000] * 5 + [0, 0]
         self.mixing = [list(chosen) if i < 288 else [0] * (laws + 7) for i in range(765)]

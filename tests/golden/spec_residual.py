@@ -8,30 +8,12 @@ from tests.golden.spec_range import Source, model
 from tests.golden.spec_tables import (
     LOG_EXPM1,
     MANTISSA,
-    RATES,
     SOFTPLUS,
     SQUASH,
-    STRETCH,
     clip,
     int32,
     log8,
 )
-
-
-class Slots:
-    """Adaptive probabilities of 20 bits, and how many bits each has seen."""
-
-    def __init__(self, count: int) -> None:
-        self.probability = [2**19] * count
-        self.seen = [0] * count
-
-    def logit(self, i: int) -> int:
-        return STRETCH[self.probability[i] >> 8]
-
-    def update(self, i: int, bit: int) -> None:
-        p, seen = self.probability[i], self.seen[i]
-        self.probability[i] = p + (((bit * (2**20 - 1) - p) * RATES[seen]) >> 16)
-        self.seen[i] = min(seen + 1, 250)
 
 
 class Laws:

@@ -1,12 +1,15 @@
 """A whole stream written out by hand from docs/format.md, byte by byte.
 
-One lead "A" in "V", one sample a block, the sample -3 in a raw block, an event, a gap, the end.
+One lead "A" in "V", preset lean, one sample a block, the sample -3 in a raw block, an event, a
+gap, the end.
 The coded bytes are 0x71 0x05: bits at probability one half come out inverted, so the raw flag 1,
 the width 7 + 1 as 000111 and -3 + 128 as 01111101 are 0 111000 10000010, and a last 1 keeps
 clear of the interval's ends.
 """
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 import pytest
 
@@ -15,10 +18,10 @@ from san_stream.headers import Header, pack_header
 from san_stream.payloads import End, pack_end, pack_events, pack_gap
 from san_stream.types import Event, Lead, StreamInfo
 from san_stream.wire import FIRST, LAST, RESET, Frame, Kind, crc8, pack_frame, pack_message
-from tests.golden import spec_decoder
+from tests.golden import spec_decoder, spec_frames
 
-HEADER = """d3 13 05 00 00 21 00 63  53 41 4e 00  00 00  01 01  00  01
-    01 41  01 56  00 00 00 00 00 00 f0 3f  00 08 ff 01 fe 01 00  00 01 10 00  61 37 1c c7"""
+HEADER = """d3 13 05 00 00 22 00 77  53 41 4e 00  00 00  01 01  00  01
+    01 41  01 56  00 00 00 00 00 00 f0 3f  00 08 ff 01 fe 01 00  00 01 10 00 02  d1 eb 7f 9b"""
 CODE = "d3 27 05 00 00 04 00 30  02 09  71 05  ca a3 81 af"
 EVENTS = "d3 43 05 00 00 08 00 ab  00 01  00 00 01 4e 01 ff  fd 4a 16 82"
 GAP = "d3 33 05 01 00 09 00 90  00 ac 02  04 6c 6f 73 74  00  d2 37 3b 93"
@@ -37,7 +40,7 @@ def test_decoder_reads_it() -> None:
     assert [e for signal in got for e in signal.events] == [Event(0, "N", -1, -1, stream=5)]
     assert decoder.streams[5].digest_ok is True
     assert decoder.streams[5].position == 301
-    assert got[0].info == StreamInfo(1, (LEAD,), stream=5)
+    assert got[0].info == StreamInfo(Fraction(1), (LEAD,), stream=5)
 
 
 def test_decoder_of_the_document_reads_it() -> None:
@@ -48,7 +51,7 @@ def test_decoder_of_the_document_reads_it() -> None:
 
 
 def test_the_product_writes_these_bytes() -> None:
-    info = StreamInfo(1, (LEAD,), stream=5)
+    info = StreamInfo(Fraction(1), (LEAD,), stream=5)
     content = pack_header(Header(info, Lossless(), 1, 16))
     assert pack_message(Kind.HEADER, 0, 5, 0, content) == bytes.fromhex(HEADER)
     content = pack_events([Event(0, "N", subtype=-1)], 0, 0)
@@ -80,4 +83,4 @@ def test_frame_of_code() -> None:
     ],
 )
 def test_crc8_against_published_values(data: str, check: int) -> None:
-    assert crc8(bytes.fromhex(data)) == check == spec_decoder.crc8(bytes.fromhex(data))
+    assert crc8(bytes.fromhex(data)) == check == spec_frames.crc8(bytes.fromhex(data))

@@ -19,6 +19,8 @@ from san_runtime.cli import main
 from san_runtime.cli.app import COMMANDS
 from san_stream.decode import Decoder
 from san_stream.kernels import Kernel, Kernels, KernelSet
+from san_stream.profiles import PRESETS
+from san_stream.reader import Message, MessageReader
 
 RATE = 200
 
@@ -170,6 +172,95 @@ def environment() -> dict[str, str]:
 
     paths = [str(Path(p).resolve()) for p in sys.path if p]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+class TestProfiles:
+    def encode(self, record, tmp_path, capsys, *options: str) -> tuple[str, dict]:
+        """A file, and what `info` says of its stream."""
+        out = str(tmp_path / "x.san")
+        assert main(["encode", record, out, "--force", "--quiet", *options]) == 0
+        assert main(["verify", out, "--quiet"]) == 0
+        return out, run_json(capsys, "info", out, "--json")["streams"][0]
+
+    @pytest.mark.parametrize("preset", PRESETS)
+    def test_presets(self, record, tmp_path, capsys, preset):
+        out, stream = self.encode(record, tmp_path, capsys, "--preset", preset)
+        assert stream["profile"] == {"name": "lossless", "preset": preset}
+        assert run_json(capsys, "compare", record, out, "--json")["equal"]
+
+    def test_lean_is_what_lossless_means(self, record, tmp_path, capsys):
+        _, stream = self.encode(record, tmp_path, capsys, "--profile", "lossless")
+        assert stream["profile"] == {"name": "lossless", "preset": "lean"}
+
+    @pytest.mark.parametrize(
+        ("options", "bounds", "preset"),
+        [
+            (["--max-error", "0"], [0, 0], "lean"),
+            (["--max-error", "2", "--preset", "tiny"], [2, 2], "tiny"),
+            (["--max-error", "10uV", "--preset", "fast"], [2, 1], "fast"),
+            (["--max-error", "10"], [10, 10], None),
+            (["--profile", "bounded", "--max-error", "0.05 mV"], [10, 5], None),
+        ],
+    )
+    def test_every_sample_is_within_the_bound(
+        self, record, tmp_path, capsys, options, bounds, preset
+    ):
+        out, stream = self.encode(record, tmp_path, capsys, *options)
+        assert stream["profile"]["name"] == "bounded"
+        assert stream["profile"]["max_error"] == bounds
+        assert stream["profile"].get("preset") == preset
+        found = run_json(capsys, "compare", record, out, "--json")
+        assert all(
+            lead["max_error"] <= bound for lead, bound in zip(found["leads"], bounds, strict=True)
+        )
+        assert found["equal"] == (max(bounds) == 0)
+
+    @pytest.mark.parametrize(("aim", "value"), [("prdn", 9.0), ("bps", 0.5), ("step", 8.0)])
+    def test_aims(self, record, tmp_path, capsys, aim, value):
+        out, stream = self.encode(record, tmp_path, capsys, f"--{aim}", str(value))
+        assert stream["profile"] == {"name": "quality", "aim": aim, aim: value}
+        found = run_json(capsys, "compare", record, out, "--json")
+        assert not found["equal"]
+        assert all(0 < lead["prdn"] < 30 for lead in found["leads"])
+
+    def test_a_finer_aim_costs_more_and_errs_less(self, record, tmp_path, capsys):
+        sizes, errors = [], []
+        for step in ("4", "64"):
+            out, _ = self.encode(record, tmp_path, capsys, "--step", step)
+            sizes.append(Path(out).stat().st_size)
+            found = run_json(capsys, "compare", record, out, "--json")
+            errors.append(found["leads"][0]["prdn"])
+        assert sizes[0] > sizes[1]
+        assert errors[0] < errors[1]
+
+    def test_a_shorter_delay_makes_shorter_blocks(self, record, tmp_path, capsys):
+        blocks = []
+        for options in ([], ["--delay", "1.5"], ["--delay", "0.5"]):
+            _, stream = self.encode(record, tmp_path, capsys, "--step", "8", *options)
+            blocks.append(stream["block"])
+        assert blocks == sorted(blocks, reverse=True)
+        assert blocks[0] <= 4.3 * RATE
+        assert blocks[-1] <= 0.5 * RATE
+
+    @pytest.mark.parametrize(
+        ("options", "usual", "resilient"),
+        [
+            (["--preset", "tiny"], 1, 6),
+            (["--preset", "tiny", "--reset", "10"], 3, None),
+            (["--max-error", "2", "--preset", "tiny"], 1, 6),
+            (["--step", "8"], 1, 2),
+        ],
+    )
+    def test_resets(self, record, tmp_path, options, usual, resilient):
+        """Of 30 s: every 300 s, or 5 s where samples are predicted and 20 s elsewhere."""
+        out = tmp_path / "x.san"
+        found = []
+        for extra in ([], ["--resilient"])[: 1 if resilient is None else 2]:
+            argv = ["replay", record, "--to", str(out), "--repeat", "3", "--speed", "max"]
+            assert main([*argv, "--force", "--quiet", "--live", *options, *extra]) == 0
+            messages = MessageReader().push(out.read_bytes())
+            found.append(sum(m.reset for m in messages if isinstance(m, Message)))
+        assert found == [usual, resilient][: len(found)]
 
 
 class TestReplay:

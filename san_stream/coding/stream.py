@@ -160,7 +160,7 @@ class StreamCoder:
     @property
     def bits(self) -> int:
         """Bits of the open message so far, without what the coder can still squeeze out."""
-        return spent_bits(self._state)
+        return int(spent_bits(self._state))
 
     def write(self, block: Block, settle: Callable[[], None]) -> None:
         """Append one block to the open message.

@@ -131,6 +131,7 @@ def _transformed() -> dict[str, bytes]:
     profiles: dict[str, Profile] = {
         "quality-step": Quality(step=6.5),
         "quality-prdn": Quality(prdn=9.0),
+        "quality-bps": Quality(bps=1.5),
         "bounded-10": Bounded(10),
         "bounded-3-40": Bounded((3, 40)),
     }
@@ -145,6 +146,8 @@ def _transformed() -> dict[str, bytes]:
     record = signals.recording(5400)
     found["quality-recording"] = signals.encode([record], ecg, profiles["quality-step"], **quick)
     found["bounded-recording"] = signals.encode([record], ecg, profiles["bounded-10"], **quick)
+    slow = signals.stream_info(2, 15)
+    found["quality-slow"] = signals.encode([beats[:300]], slow, profiles["quality-step"])
     for name in ("quality-step", "bounded-10"):
         profile = profiles[name]
         found[f"{name}-gaps"] = signals.encode(_broken_run(), marked, profile, **DELAYED)

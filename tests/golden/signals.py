@@ -49,15 +49,16 @@ def beats(n: int, leads: int, seed: int = 1) -> Samples:
 
 
 def two_shapes(n: int, leads: int, seed: int = 4) -> Samples:
-    """Beats of which every third is broad and upside down, from lead to lead a little later."""
+    """Beats, in the end every third broad and both ways; a lead has them later than the last."""
     draw = lcg(seed)
     out = np.array([[next(draw) % 7 - 3 for _ in range(leads)] for _ in range(n)], np.int32)
     at, number = 40, 0
     while at + 12 + leads < n:
         for lead in range(leads):
             for j in range(-9, 10):
-                broad, narrow = -30 * (10 - abs(j)), 150 * max(4 - abs(j), 0)
-                out[at + lead + j, lead] += broad if number % 3 == 2 else narrow
+                narrow = 150 * max(4 - abs(j), 0)
+                broad = 130 * max(5 - abs(j + 4), 0) - 130 * max(5 - abs(j - 4), 0)
+                out[at + lead + j, lead] += broad if number > 4 and number % 3 == 2 else narrow
         at, number = at + 72 + next(draw) % 17, number + 1
     out.flags.writeable = False
     return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 from itertools import product
+from math import floor, log2
 from typing import Any
 
 import numpy as np
@@ -162,6 +163,43 @@ def test_transformed_samples(profile: str, options: str) -> None:
     info = signals.stream_info(3, minimum=-300, maximum=330, baseline=3, invalid=-999)
     streams, _ = agree(signals.encode(items(3), info, TRANSFORMED[profile], **DELAYED[options]))
     told(streams, 1320)
+
+
+@pytest.mark.parametrize(
+    ("profile", "options"),
+    [
+        (Bounded(2, "tiny"), QUICK_OPTIONS["live"]),
+        (Bounded(9), DELAYED["live"]),
+        (Quality(step=7.0), DELAYED["hasty"]),
+    ],
+)
+def test_loss_indices_are_those_of_the_document(profile: Profile, options: dict[str, Any]) -> None:
+    x = items(2, 650)
+    info = signals.stream_info(2, minimum=-300, maximum=400)
+    (stream,), _ = agree(signals.encode(x, info, profile, **options))
+    chunks = [item for item in x if isinstance(item, Chunk)]
+    original = np.concatenate([chunk.samples for chunk in chunks]).astype(object)
+    parts = [
+        (run, t // stream.block)
+        for run, chunk in enumerate(chunks)
+        for t in range(chunk.first_sample, chunk.first_sample + len(chunk.samples))
+    ]
+    for lead in range(2):
+        by_part: dict[tuple[int, int], list[int]] = {}
+        sums: dict[int, list[int]] = {}
+        valid = [i for i, row in enumerate(stream.valid) if row[lead]]
+        for i in valid:
+            by_part.setdefault(parts[i], []).append(original[i, lead])
+        for i in valid:
+            values = by_part[parts[i]]
+            mean = (2 * sum(values) + len(values)) // (2 * len(values))
+            window = sums.setdefault(stream.positions[i] // stream.window * stream.window, [0, 0])
+            window[0] += abs(original[i, lead] - stream.samples[i][lead])
+            window[1] += abs(original[i, lead] - mean)
+        assert len(sums) > 5
+        for first, (error, spread) in sums.items():
+            index = min(max(floor(16 * log2(error / spread)) + 224, 1), 254) if error else 0
+            assert stream.losses[first][lead] == index
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -23,6 +23,8 @@ from san_stream.profiles import PRESETS
 from san_stream.reader import Message, MessageReader
 
 RATE = 200
+TINY = ("--preset", "tiny")
+"""Lossless, where the coder is not what a test is about."""
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ class TestRoundTrip:
         assert list(tmp_path.glob("*.partial")) == []
 
     def test_csv_leaves_cells_and_rows_out(self, record, tmp_path):
-        main(["encode", record, str(tmp_path / "x.san"), "--quiet"])
+        main(["encode", record, *TINY, str(tmp_path / "x.san"), "--quiet"])
         main(["decode", str(tmp_path / "x.san"), str(tmp_path / "x.csv"), "--quiet"])
         rows = list(csv.reader((tmp_path / "x.csv").read_text(encoding="utf-8").splitlines()))
         assert rows[0] == ["sample", "I (mV)", "V1 (mV)"]
@@ -97,7 +99,7 @@ class TestRoundTrip:
         assert len(rows) == 1 + len(expected)
 
     def test_npy_in_both_forms(self, record, tmp_path, capsys):
-        main(["encode", record, str(tmp_path / "x.san"), "--quiet"])
+        main(["encode", record, *TINY, str(tmp_path / "x.san"), "--quiet"])
         main(["decode", str(tmp_path / "x.san"), str(tmp_path / "x.npy"), "--quiet"])
         physical = np.load(tmp_path / "x.npy")
         assert np.isnan(physical[7, 1])
@@ -112,7 +114,7 @@ class TestRoundTrip:
     def test_several_rates_become_several_outputs(self, data, tmp_path, capsys):
         path = str(data("drivedb/drive17a"))
         out = tmp_path / "d.san"
-        main(["encode", path, str(out), "--duration", "20", "--quiet"])
+        main(["encode", path, *TINY, str(out), "--duration", "20", "--quiet"])
         assert main(["decode", str(out), str(tmp_path / "d.hea")]) == 0
         assert "3 streams, each in its own output" in capsys.readouterr().out
         original = wfdb.rdrecord(path, physical=False, smooth_frames=False, sampto=300)
@@ -123,7 +125,7 @@ class TestRoundTrip:
         assert compared["equal"]
 
     def test_files_one_after_the_other_become_two_outputs(self, record, tmp_path, capsys):
-        main(["encode", record, str(tmp_path / "x.san"), "--quiet"])
+        main(["encode", record, *TINY, str(tmp_path / "x.san"), "--quiet"])
         (tmp_path / "two.san").write_bytes(2 * (tmp_path / "x.san").read_bytes())
         assert main(["decode", str(tmp_path / "two.san"), str(tmp_path / "t.hea"), "--quiet"]) == 0
         assert np.array_equal(digital(tmp_path / "t"), digital(record))
@@ -135,10 +137,10 @@ class TestRoundTrip:
         assert "several segments" in capsys.readouterr().err
 
     def test_standard_output_and_input(self, record, tmp_path):
-        encoded = run_process("encode", record, "-")
+        encoded = run_process("encode", record, "-", *TINY)
         assert b"2 leads" in encoded.stderr
         (tmp_path / "x.san").unlink(missing_ok=True)
-        main(["encode", record, str(tmp_path / "x.san"), "--quiet"])
+        main(["encode", record, *TINY, str(tmp_path / "x.san"), "--quiet"])
         packed = Decoder()
         live = Decoder()
         one = packed.push((tmp_path / "x.san").read_bytes())
@@ -152,7 +154,7 @@ class TestRoundTrip:
     def test_channels_and_parts(self, record, tmp_path, capsys):
         out = str(tmp_path / "x.san")
         options = ["--channels", "V1,0", "--start", "2", "--duration", "3"]
-        main(["encode", record, out, *options, "--quiet"])
+        main(["encode", record, *TINY, out, *options, "--quiet"])
         found = run_json(capsys, "info", out, "--json")
         assert [lead["name"] for lead in found["streams"][0]["leads"]] == ["V1", "I"]
         assert found["streams"][0]["samples"] == 3 * RATE
@@ -266,32 +268,32 @@ class TestProfiles:
 class TestReplay:
     def test_any_speed_gives_the_bytes_of_encode(self, record, tmp_path):
         encoded = tmp_path / "x.san"
-        main(["encode", record, str(encoded), "--annotator", "atr", "--quiet"])
+        main(["encode", record, *TINY, str(encoded), "--annotator", "atr", "--quiet"])
         for speed in ("max", "25", "1e6"):
             out = tmp_path / f"{speed}.san"
             options = ["--annotator", "atr", "--speed", speed, "--quiet"]
-            assert main(["replay", record, "--to", f"file:{out}", *options]) == 0
+            assert main(["replay", record, *TINY, "--to", f"file:{out}", *options]) == 0
             assert out.read_bytes() == encoded.read_bytes()
 
     def test_any_speed_gives_the_bytes_of_encode_for_several_streams(self, data, tmp_path):
         path = str(data("drivedb/drive17a"))
         encoded = tmp_path / "x.san"
-        main(["encode", path, str(encoded), "--duration", "40", "--quiet"])
+        main(["encode", path, *TINY, str(encoded), "--duration", "40", "--quiet"])
         for speed in ("max", "40", "2000"):
             out = tmp_path / f"{speed}.san"
             options = ["--duration", "40", "--speed", speed, "--quiet"]
-            assert main(["replay", path, "--to", f"file:{out}", *options]) == 0
+            assert main(["replay", path, *TINY, "--to", f"file:{out}", *options]) == 0
             assert out.read_bytes() == encoded.read_bytes()
 
     def test_speed_is_kept(self, record, tmp_path):
         begin = time.monotonic()
-        main(["replay", record, "--to", str(tmp_path / "x"), "--speed", "10", "--quiet"])
+        main(["replay", record, *TINY, "--to", str(tmp_path / "x"), "--speed", "10", "--quiet"])
         assert 0.98 <= time.monotonic() - begin < 10
 
     def test_repeat(self, record, tmp_path, capsys):
         out = str(tmp_path / "x.san")
         options = ["--speed", "max", "--repeat", "3", "--annotator", "atr", "--json"]
-        found = run_json(capsys, "replay", record, "--to", out, *options)
+        found = run_json(capsys, "replay", record, *TINY, "--to", out, *options)
         assert found["streams"][0]["samples"] == 30 * RATE
         assert found["streams"][0]["events"] == 9
         assert found["bytes"] == Path(out).stat().st_size
@@ -306,7 +308,7 @@ class TestReplay:
             url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
             out = str(tmp_path / "x.san")
             options = ["--speed", "max", "--quiet"]
-            assert main(["replay", record, "--to", url, "--to", out, *options]) == 0
+            assert main(["replay", record, *TINY, "--to", url, "--to", out, *options]) == 0
             thread.join()
         assert received == [Path(out).read_bytes()]
         live = run_json(capsys, "info", out, "--json")
@@ -314,12 +316,12 @@ class TestReplay:
 
     def test_live_into_a_file(self, record, tmp_path, capsys):
         out = str(tmp_path / "x.san")
-        main(["replay", record, "--to", out, "--speed", "max", "--live", "--quiet"])
+        main(["replay", record, *TINY, "--to", out, "--speed", "max", "--live", "--quiet"])
         assert run_json(capsys, "info", out, "--json")["messages"] >= 10
 
     def test_server_waits_and_reports_its_port(self, record):
         process = subprocess.Popen(
-            [sys.executable, "-m", "san_runtime", "replay", record, "--speed", "max", "--wait",
+            [sys.executable, "-m", "san_runtime", "replay", record, *TINY, "--speed", "max", "--wait",
              "--to", "tcp-listen://127.0.0.1:0"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
         )  # fmt: skip
@@ -345,7 +347,7 @@ def drain(connection: socket.socket) -> bytes:
 
 class TestInfo:
     def test_bits_sum_to_the_file_and_to_the_windows(self, record, model, tmp_path, capsys):
-        for options in ([], ["--model", model], ["--annotator", "atr"], ["--window", "100"]):
+        for options in (TINY, ["--model", model], ["--annotator", "atr"], ["--prdn", "20"]):
             out = tmp_path / "x.san"
             main(["encode", record, str(out), "--force", "--quiet", *options])
             found = run_json(capsys, "info", str(out), "--json")
@@ -388,14 +390,14 @@ class TestInfo:
 class TestVerify:
     def test_whole(self, record, tmp_path, capsys):
         out = str(tmp_path / "x.san")
-        main(["encode", record, out, "--quiet"])
+        main(["encode", record, *TINY, out, "--quiet"])
         assert main(["verify", out]) == 0
         assert "digest ok" in capsys.readouterr().out
         assert run_json(capsys, "verify", out, "--json")["ok"]
 
     def test_damage_names_the_samples(self, record, tmp_path, capsys):
         out = tmp_path / "x.san"
-        main(["replay", record, "--to", str(out), "--live", "--speed", "max", "--quiet",
+        main(["replay", record, "--to", str(out), "--live", "--speed", "max", "--quiet", *TINY,
               "--block", "200", "--reset", "2"])  # fmt: skip
         data = bytearray(out.read_bytes())
         lengths = [len(data)]
@@ -416,7 +418,7 @@ class TestVerify:
 
     def test_cut_off(self, record, tmp_path, capsys):
         out = tmp_path / "x.san"
-        main(["encode", record, str(out), "--quiet"])
+        main(["encode", record, *TINY, str(out), "--quiet"])
         out.write_bytes(out.read_bytes()[:-30])
         assert main(["verify", str(out)]) == 1
         assert "no END" in capsys.readouterr().out
@@ -452,7 +454,7 @@ class TestCompare:
 
     def test_table(self, record, tmp_path, capsys):
         out = str(tmp_path / "x.san")
-        main(["encode", record, out, "--quiet"])
+        main(["encode", record, *TINY, out, "--quiet"])
         assert main(["compare", record, out]) == 0
         text = capsys.readouterr().out
         assert "PRDN %" in text
@@ -460,7 +462,7 @@ class TestCompare:
 
     def test_what_cannot_be_compared(self, record, tmp_path, capsys):
         out = str(tmp_path / "x.san")
-        main(["encode", record, out, "--duration", "2", "--quiet"])
+        main(["encode", record, *TINY, out, "--duration", "2", "--quiet"])
         assert main(["compare", record, out]) == 2
         assert "samples a lead differ: 2000" in capsys.readouterr().err
 
@@ -478,7 +480,7 @@ class TestMonitor:
 
     def test_a_growing_file_is_followed_to_its_end(self, record, tmp_path, capsys):
         whole = tmp_path / "x.san"
-        main(["replay", record, "--to", str(whole), "--live", "--speed", "max", "--quiet"])
+        main(["replay", record, *TINY, "--to", str(whole), "--live", "--speed", "max", "--quiet"])
         grows = tmp_path / "grows.san"
         data = whole.read_bytes()
         grows.write_bytes(data[:500])
@@ -498,7 +500,7 @@ class TestMonitor:
 
     def test_duration_ends_it(self, record, tmp_path, capsys):
         whole = tmp_path / "x.san"
-        main(["encode", record, str(whole), "--quiet"])
+        main(["encode", record, *TINY, str(whole), "--quiet"])
         whole.write_bytes(whole.read_bytes()[:-30])
         begin = time.monotonic()
         assert main(["monitor", str(whole), "--duration", "1.3"]) == 0
@@ -522,7 +524,7 @@ class TestMonitor:
         from san_runtime.sinks.serve import ServingSink
 
         whole = tmp_path / "x.san"
-        main(["replay", record, "--to", str(whole), "--live", "--speed", "max", "--quiet"])
+        main(["replay", record, *TINY, "--to", str(whole), "--live", "--speed", "max", "--quiet"])
         with ServingSink("127.0.0.1", 0) as sink:
 
             def feed() -> None:
@@ -564,15 +566,15 @@ def in_terminal(*argv: str) -> tuple[int, str]:
 class TestTerminal:
     def test_a_bar_while_it_takes_long_and_none_when_quiet(self, record, tmp_path):
         out = str(tmp_path / "x.san")
-        status, drawn = in_terminal("encode", record, out)
+        status, drawn = in_terminal("encode", record, out, *TINY)
         assert status == 0
         assert "━" in drawn
         assert "bits per sample" in drawn
-        assert in_terminal("encode", record, out, "--force", "--quiet") == (0, "")
+        assert in_terminal("encode", record, out, *TINY, "--force", "--quiet") == (0, "")
 
     def test_the_monitor_draws_in_place(self, record, tmp_path):
         out = str(tmp_path / "x.san")
-        main(["encode", record, out, "--quiet"])
+        main(["encode", record, *TINY, out, "--quiet"])
         status, drawn = in_terminal("monitor", out)
         assert status == 0
         assert "█" in drawn

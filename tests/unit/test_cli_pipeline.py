@@ -193,7 +193,11 @@ class TestWriters:
         lead = Lead("x", minimum=-(2**31), maximum=2**31 - 1, bits=32)
         path = str(tmp_path / "w.san")
         samples = np.array([[5], [-(2**31)]], np.int32)
-        run(ListSource([Chunk(0, samples)], [StreamInfo(Fraction(1), (lead,))]), Lossless("tiny"), [path])
+        run(
+            ListSource([Chunk(0, samples)], [StreamInfo(Fraction(1), (lead,))]),
+            Lossless("tiny"),
+            [path],
+        )
         with pytest.raises(SampleError, match="lead 'x', sample 1 is -2147483648"):
             decode_file(path, str(tmp_path / "w.hea"))
         assert [p.name for p in tmp_path.iterdir()] == ["w.san"]
@@ -291,7 +295,9 @@ class TestErrors:
         items = [chunk(0, 500), breaks, SourceError("broken")]
         urls = [str(tmp_path / "a.san"), str(tmp_path / "b.san")]
         with pytest.raises(SourceError, match="broken"):
-            run(ListSource(items), Lossless("tiny"), urls, opened=lambda _, sink: sinks.append(sink))
+            run(
+                ListSource(items), Lossless("tiny"), urls, opened=lambda _, sink: sinks.append(sink)
+            )
         assert main(["verify", urls[0], "--quiet"]) == 1
         assert main(["verify", urls[1], "--quiet"]) == 0
 

@@ -2,7 +2,7 @@
 
 Where it would be cheaper for long, spikes are switched off for a while, longer each time.
 Nothing of this is sent: a block without spikes is a block without spikes. Kernels need time
-to be learned, so that nothing shorter than a minute tells.
+to be learned, so that the shorter the trial, the larger the loss must be.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 NO_PHASE: Final = 62
 MEMORY_SECONDS: Final = 160
-TRIAL_SECONDS: Final = 100
+TRIALS: Final = ((30, 120), (50, 108), (100, 101))
+"""After so many seconds spikes may have cost so many percent of what their absence has."""
 PAUSE_SECONDS: Final = 26
 MOST_DOUBLINGS: Final = 4
-TOLERANCE: Final = (101, 100)
 BYTES_A_SAMPLE: Final = 8
 LEAST_BYTES: Final = 4096
 
@@ -51,8 +51,11 @@ class Account:
                 self.with_spikes = self.without = self.trial = 0
             return
         self.trial += count
-        long = self.trial >= TRIAL_SECONDS * rate
-        if long and self.with_spikes * TOLERANCE[1] > self.without * TOLERANCE[0]:
+        lost = any(
+            self.trial >= seconds * rate and self.with_spikes * 100 > self.without * percent
+            for seconds, percent in TRIALS
+        )
+        if lost:
             self.pause = (PAUSE_SECONDS * rate) << min(self.pauses, MOST_DOUBLINGS)
             self.pauses += 1
 

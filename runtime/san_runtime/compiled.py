@@ -27,14 +27,14 @@ def _compile_modules() -> dict[str, Any]:
         scope = {name: _constant(value) for name, value in vars(module).items()}
         for name, function in functions_of(module).items():
             if module is vectors:
-                compiled[name] = jit(getattr(san_runtime.vectors, name))
+                compiled[name] = jit(getattr(san_runtime.vectors, name), borrows=True)
                 continue
             twin = types.FunctionType(
                 function.__code__, {**scope, **compiled}, name, function.__defaults__
             )
             twin.__module__ = module.__name__
             twin.__qualname__ = function.__qualname__
-            compiled[name] = jit(twin)
+            compiled[name] = jit(twin, borrows=True)
     return compiled
 
 

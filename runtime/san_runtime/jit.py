@@ -78,17 +78,27 @@ def cache_directory() -> Path | None:
     return path
 
 
-def jit(function: Callable[..., Any]) -> Any:
-    """Compile with numba on first use; the result is cached on disk and releases the GIL."""
+def jit(function: Callable[..., Any], *, borrows: bool = False) -> Any:
+    """Compile with numba on first use; the result is cached on disk and releases the GIL.
+
+    Args:
+        function: in numba's subset of Python.
+        borrows: it works on the arrays it is given and makes none. Counting references to
+            them is then left out, and it becomes a part of its callers: twice as fast where
+            small functions hand the same arrays on for each bit.
+    """
+    options: dict[str, Any] = {"nogil": True}
+    if borrows:
+        options |= {"_nrt": False, "forceinline": True}
     if "NUMBA_CACHE_DIR" in os.environ:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, **options)(function)
     directory = cache_directory()
     if directory is None:
-        return numba.njit(nogil=True)(function)
+        return numba.njit(**options)(function)
     settings: Any = config
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(directory)  # read once, when the dispatcher is made
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, **options)(function)
     finally:
         settings.CACHE_DIR = before

@@ -25,7 +25,7 @@ from san_stream.coding.mixing import (
 from san_stream.coding.predictors import POSITION, SCALES
 from san_stream.coding.range_coder import code_bit
 from san_stream.coding.tables import LOG_EXPM1, MANTISSA, SOFTPLUS, SQUASH
-from san_stream.coding.vectors import dot, move_mixing
+from san_stream.coding.vectors import dot_sets, move_sets
 
 if TYPE_CHECKING:
     from san_stream.coding.store import Integers, Octets
@@ -161,18 +161,15 @@ def code_decision(
     seen = slots[used[0]] & COUNT_MASK
     inputs[laws + CONTEXTS + 1] = inputs[laws] if seen > TRUSTED else 0
     size = laws + CONTEXTS + 2
-    logit = dot(weights, first_set * size, inputs, 0, size)
-    logit += dot(weights, second_set * size, inputs, 0, size)
-    logit += dot(weights, third_set * size, inputs, 0, size)
+    first, second, third = first_set * size, second_set * size, third_set * size
+    logit = dot_sets(weights, first, second, third, inputs, size)
     logit = clip(logit >> 16, -LOGIT_LIMIT, LOGIT_LIMIT)
     mixed = SQUASH[logit + 2048]
     mapped = map_probability(maps, first_set * MAP_POINTS, logit)
     probability = (mixed * (256 - MAP_SHARE) + mapped * MAP_SHARE) >> 8
     bit = code_bit(state, buffer, clip(probability, LEAST, 65536 - LEAST), bit)
     error = ((bit << 16) - mixed) * LEARNING
-    move_mixing(weights, first_set * size, inputs, size, error)
-    move_mixing(weights, second_set * size, inputs, size, error)
-    move_mixing(weights, third_set * size, inputs, size, error)
+    move_sets(weights, first, second, third, inputs, size, error)
     update_map(maps, first_set * MAP_POINTS, logit, bit)
     for k in range(CONTEXTS):
         update_slot(slots, used[k], bit, SLOT_LIMIT)

@@ -88,34 +88,41 @@ def code_bit(state: Integers, buffer: Octets, probability: int, bit: int) -> int
 
     `probability` of a 1 is in 1/65536, 1 to 65535.
     """
-    bound = (state[RANGE] * probability) >> 16
+    width = state[RANGE]
+    bound = (width * probability) >> 16
+    low = state[LOW]
     if state[DECODING] == 0:
         if bit == 1:
-            state[RANGE] = bound
+            width = bound
         else:
-            state[LOW] += bound
-            state[RANGE] -= bound
-        while state[RANGE] < TOP:
-            state[RANGE] = state[RANGE] << 8
+            state[LOW] = low + bound
+            width -= bound
+        while width < TOP:
+            width <<= 8
             shift_low(state, buffer)
+        state[RANGE] = width
         return bit
-    if state[LOW] < bound:
-        state[RANGE] = bound
+    if low < bound:
+        width = bound
         bit = 1
     else:
-        state[LOW] -= bound
-        state[RANGE] -= bound
+        low -= bound
+        width -= bound
         bit = 0
-    while state[RANGE] < TOP:
-        state[RANGE] = state[RANGE] << 8
+    if width < TOP:
         position = state[POSITION]
-        if position < state[CACHE]:
-            state[LOW] = (state[LOW] << 8) + int(buffer[position])
-        else:
-            state[LOW] = state[LOW] << 8
-            if position >= state[CACHE] + OVERRUN:
+        end = state[CACHE]
+        while width < TOP:
+            width <<= 8
+            low <<= 8
+            if position < end:
+                low += int(buffer[position])
+            elif position >= end + OVERRUN:
                 state[ERROR] = 1
-        state[POSITION] = position + 1
+            position += 1
+        state[POSITION] = position
+    state[LOW] = low
+    state[RANGE] = width
     return bit
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from san_stream.coding.mixing import clip
 from san_stream.coding.numbers import bit_length, code_signed
 from san_stream.coding.range_coder import DECODING, code_bit
-from san_stream.coding.vectors import copy, dot
+from san_stream.coding.vectors import copy, dot, nudge
 
 if TYPE_CHECKING:
     from san_stream.coding.store import Integers, Octets
@@ -43,16 +43,10 @@ TINY_POSITION: Final = 8
 TINY_FRESH: Final = 9
 TINY_MEMORY: Final = 10
 
-# round(2 log2 i) - 4, kept in 0 to 15, for i below 1024: the class begins at these values
-_CLASS_STARTS: Final = [5, 7, 10, 14, 20, 27, 39, 54, 77, 108, 153, 216, 305, 431, 609]
-
-
-def deviation_of(value: int) -> int:
-    """Class 0 to 15 of a mean |error|, two to an octave."""
-    found = 0
-    while found < TINY_CLASSES - 1 and value >= _CLASS_STARTS[found]:
-        found += 1
-    return found
+# round(2 log2 i) - 4, kept in 0 to 15: the value at which each class from 1 on begins
+_CLASS_STARTS: Final = (5, 7, 10, 14, 20, 27, 39, 54, 77, 108, 153, 216, 305, 431, 609)
+TINY_CLASS: Final = [sum(1 for start in _CLASS_STARTS if start <= i) for i in range(610)]
+"""Class 0 to 15 of a mean |error|, two to an octave; the last place stands for all above."""
 
 
 def start_tiny(memory: Integers, weights: Integers, width: int) -> None:
@@ -202,8 +196,8 @@ def code_tiny(
         while deviation >> shift > TINY_STEPS:
             shift += 1
         direction = 1 if newest > 0 else (2 if newest < 0 else 0)
-        at = deviation_of(deviation) * TINY_COLUMNS
-        other_at = (deviation_of(phase_deviation) * 3 + direction) * TINY_COLUMNS
+        at = TINY_CLASS[min(deviation, 609)] * TINY_COLUMNS
+        other_at = (TINY_CLASS[min(phase_deviation, 609)] * 3 + direction) * TINY_COLUMNS
         residual = 0
         if decoding == 0:
             error = samples[t] - centre
@@ -214,10 +208,8 @@ def code_tiny(
         error = value - centre
         if error != 0:
             bits = bit_length((activity + quick) >> 4)
-            for j in range(TAPS):
-                step = (history[position + j] << 2) >> bits
-                moved = weights[j] + (step if error > 0 else -step)
-                weights[j] = clip(moved, -TINY_WEIGHT_LIMIT, TINY_WEIGHT_LIMIT)
+            up = 1 if error > 0 else 0
+            nudge(weights, 0, history, position, TAPS, up, bits, TINY_WEIGHT_LIMIT)
         error = abs(error) << 4
         quick += (error - quick) >> 2
         slow += (error - slow) >> 5

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from san_stream import Decoder, Lossless, Signal, Spikes
+from san_stream import Bounded, Decoder, Lossless, Signal, Spikes
 from san_stream.fields import varint
 from san_stream.profiles import Profile
 from san_stream.reader import MessageReader
@@ -19,9 +19,10 @@ INFO = signals.stream_info(2, minimum=-2000, maximum=2000)
 X = signals.beats(COUNT, 2)
 PROFILES: dict[str, Profile] = {
     "lossless": Lossless("tiny"),
+    "bounded": Bounded(2, "tiny"),
     "spikes": Spikes(signals.zero_sum_kernels()),
 }
-REACH = {"lossless": 0, "spikes": 9}
+REACH = {"lossless": 0, "bounded": 0, "spikes": 9}
 
 
 @pytest.fixture(params=PROFILES)

@@ -279,3 +279,20 @@ def test_header_fields() -> None:
     assert stream.info["rate"] == (360, 1)
     assert stream.info["origin"] == 946684799250000
     assert (stream.window, stream.block) == (20, 360)
+
+
+@pytest.mark.parametrize(
+    ("profile", "told"),
+    [
+        (Lossless("fast"), {"preset": 1}),
+        (Bounded((1, 2), "max"), {"errors": (1, 2), "preset": 3}),
+        (Bounded((0, 300)), {"errors": (0, 300), "late": 30}),
+        (Quality(step=6.5), {"aim": (0, 6.5), "late": 30}),
+        (Quality(prdn=0.1), {"aim": (1, 0.1), "late": 30}),
+        (Quality(bps=1.5), {"aim": (2, 1.5), "late": 30}),
+    ],
+)
+def test_profile_fields(profile: Profile, told: dict[str, Any]) -> None:
+    info = signals.stream_info(2, minimum=-1000, maximum=1000)
+    streams, _ = agree(signals.encode([signals.beats(40, 2)], info, profile))
+    assert streams[0].info == {"rate": (100, 1), "origin": None, "number": 0, **told}

@@ -16,7 +16,7 @@ from san_runtime.encoder import Encoder
 from san_stream import Decoder, Kernel, Kernels, KernelSet, Lossless, Signal, Spikes, Window
 from san_stream.coding.core import PLAIN
 from san_stream.loss import loss_index, loss_value
-from san_stream.profiles import Bounded, Profile
+from san_stream.profiles import Bounded, Profile, Quality, is_transformed
 from san_stream.types import Chunk, Event, Gap, StreamInfo
 from tests.golden import signals
 
@@ -68,6 +68,14 @@ def predicted(draw: st.DrawFn, profile: str) -> Lossless | Bounded:
     return Bounded(draw(st.integers(0, 2)), preset)
 
 
+@st.composite
+def transformed(draw: st.DrawFn) -> Quality | Bounded:
+    if draw(st.booleans()):
+        return Bounded(draw(st.sampled_from([3, 50, 2**24])))
+    aim = draw(st.sampled_from(["step", "prdn", "bps"]))
+    return Quality(**{aim: draw(st.sampled_from([0.5, 8, 30]))})
+
+
 def shaped(rng: np.random.Generator, n: int, leads: int, low: int, high: int) -> NDArray[np.int32]:
     """Samples of several kinds: waves, plateaus, noise, the ends of the range."""
     columns = []
@@ -91,7 +99,11 @@ def shaped(rng: np.random.Generator, n: int, leads: int, low: int, high: int) ->
 def cases(draw: st.DrawFn, profile: str, *, gaps: bool = True) -> Case:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     leads = draw(st.integers(1, 3))
-    chosen = draw(models()) if profile == "spikes" else draw(predicted(profile))
+    chosen: Profile
+    if profile == "spikes":
+        chosen = draw(models())
+    else:
+        chosen = draw(transformed() if profile == "transformed" else predicted(profile))
     low, high = (-3000, 3000) if profile == "spikes" else (LOW, HIGH)
     invalid = draw(st.none() | st.sampled_from([low, 0, LOW]))
     info = signals.stream_info(leads, minimum=low, maximum=high, invalid=invalid, bits=16)
@@ -113,9 +125,10 @@ def cases(draw: st.DrawFn, profile: str, *, gaps: bool = True) -> Case:
         for i, p in enumerate(places)
     )
     block = draw(st.sampled_from([1, 7, 16, 33, 64]))
-    heavy = not isinstance(chosen, Spikes) and chosen.preset != "tiny"  # its tables are large
+    heavy = is_transformed(chosen) or getattr(chosen, "preset", "tiny") != "tiny"  # large tables
+    length = {"delay": draw(st.sampled_from([0.5, 1]))} if is_transformed(chosen) else {}
     options = {
-        "block": block,
+        **(length or {"block": block}),
         "window": draw(st.sampled_from([16, 17, 50, 100])),
         "reset": draw(st.sampled_from([200, 400] if heavy else [1, block, 100, 400])),
         "pack": draw(st.none() | st.sampled_from([1, 100, 300])),
@@ -124,7 +137,9 @@ def cases(draw: st.DrawFn, profile: str, *, gaps: bool = True) -> Case:
 
 
 def any_case(**kwargs: bool) -> st.SearchStrategy[Case]:
-    return st.one_of(cases(name, **kwargs) for name in ("lossless", "bounded", "spikes"))
+    return st.one_of(
+        cases(name, **kwargs) for name in ("lossless", "bounded", "spikes", "transformed")
+    )
 
 
 def whole(runs: tuple[Chunk | Gap, ...]) -> list[Chunk | Gap]:

@@ -25,6 +25,7 @@ from san_stream.reader import Message, MessageReader
 RATE = 200
 TINY = ("--preset", "tiny")
 """Lossless, where the coder is not what a test is about."""
+PART = ("--duration", "3")
 
 
 @pytest.fixture
@@ -178,9 +179,9 @@ def environment() -> dict[str, str]:
 
 class TestProfiles:
     def encode(self, record, tmp_path, capsys, *options: str) -> tuple[str, dict]:
-        """A file, and what `info` says of its stream."""
+        """A file of three seconds, and what `info` says of its stream."""
         out = str(tmp_path / "x.san")
-        assert main(["encode", record, out, "--force", "--quiet", *options]) == 0
+        assert main(["encode", record, out, "--force", "--quiet", *PART, *options]) == 0
         assert main(["verify", out, "--quiet"]) == 0
         return out, run_json(capsys, "info", out, "--json")["streams"][0]
 
@@ -188,7 +189,7 @@ class TestProfiles:
     def test_presets(self, record, tmp_path, capsys, preset):
         out, stream = self.encode(record, tmp_path, capsys, "--preset", preset)
         assert stream["profile"] == {"name": "lossless", "preset": preset}
-        assert run_json(capsys, "compare", record, out, "--json")["equal"]
+        assert run_json(capsys, "compare", record, out, *PART, "--json")["equal"]
 
     def test_lean_is_what_lossless_means(self, record, tmp_path, capsys):
         _, stream = self.encode(record, tmp_path, capsys, "--profile", "lossless")
@@ -211,7 +212,7 @@ class TestProfiles:
         assert stream["profile"]["name"] == "bounded"
         assert stream["profile"]["max_error"] == bounds
         assert stream["profile"].get("preset") == preset
-        found = run_json(capsys, "compare", record, out, "--json")
+        found = run_json(capsys, "compare", record, out, *PART, "--json")
         assert all(
             lead["max_error"] <= bound for lead, bound in zip(found["leads"], bounds, strict=True)
         )
@@ -221,7 +222,7 @@ class TestProfiles:
     def test_aims(self, record, tmp_path, capsys, aim, value):
         out, stream = self.encode(record, tmp_path, capsys, f"--{aim}", str(value))
         assert stream["profile"] == {"name": "quality", "aim": aim, aim: value}
-        found = run_json(capsys, "compare", record, out, "--json")
+        found = run_json(capsys, "compare", record, out, *PART, "--json")
         assert not found["equal"]
         assert all(0 < lead["prdn"] < 30 for lead in found["leads"])
 
@@ -230,7 +231,7 @@ class TestProfiles:
         for step in ("4", "64"):
             out, _ = self.encode(record, tmp_path, capsys, "--step", step)
             sizes.append(Path(out).stat().st_size)
-            found = run_json(capsys, "compare", record, out, "--json")
+            found = run_json(capsys, "compare", record, out, *PART, "--json")
             errors.append(found["leads"][0]["prdn"])
         assert sizes[0] > sizes[1]
         assert errors[0] < errors[1]
@@ -321,8 +322,8 @@ class TestReplay:
 
     def test_server_waits_and_reports_its_port(self, record):
         process = subprocess.Popen(
-            [sys.executable, "-m", "san_runtime", "replay", record, *TINY, "--speed", "max", "--wait",
-             "--to", "tcp-listen://127.0.0.1:0"],
+            [sys.executable, "-m", "san_runtime", "replay", record, *TINY, "--speed", "max",
+             "--wait", "--to", "tcp-listen://127.0.0.1:0"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
         )  # fmt: skip
         line = process.stderr.readline().decode()
@@ -347,7 +348,13 @@ def drain(connection: socket.socket) -> bytes:
 
 class TestInfo:
     def test_bits_sum_to_the_file_and_to_the_windows(self, record, model, tmp_path, capsys):
-        for options in (TINY, ["--model", model], ["--annotator", "atr"], ["--prdn", "20"]):
+        for options in (
+            TINY,
+            ["--model", model],
+            (*TINY, "--annotator", "atr"),
+            (*TINY, "--window", "100"),
+            ["--prdn", "20"],
+        ):
             out = tmp_path / "x.san"
             main(["encode", record, str(out), "--force", "--quiet", *options])
             found = run_json(capsys, "info", str(out), "--json")

@@ -25,7 +25,7 @@ from san_runtime.demo.receive import Receiver
 from san_runtime.demo.record import FOLDER, MODEL, RECORD, load_record
 from san_runtime.encoder import Encoder
 from san_runtime.figures import figures
-from san_stream import Kernels, Lossless, Quality, Spikes
+from san_stream import Kernels, Lossless, Spikes
 from san_stream.errors import SourceError
 
 REPOSITORY = Path(__file__).parents[2]

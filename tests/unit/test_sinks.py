@@ -435,7 +435,7 @@ class TestServe:
 
 class TestCatchUp:
     def test_header_alone_where_a_reset_is_too_far_back(self, monkeypatch):
-        monkeypatch.setattr("san_runtime.sinks.catch_up.MAX_BYTES", 300)
+        monkeypatch.setattr("san_runtime.sinks.catch_up.MAX_BYTES", 150)
         messages, samples = encoded()
         catch_up = CatchUp()
         for message in messages[:13]:  # the HEADER and blocks 0 to 11

@@ -44,7 +44,7 @@ def test_a_module_stands_behind_those_that_it_calls() -> None:
 def test_two_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     modules = [*coding_modules(), range_coder]
     monkeypatch.setattr(core, "coding_modules", lambda: modules)
-    with pytest.raises(RuntimeError, match="coding functions of one name: .*start_encoder"):
+    with pytest.raises(RuntimeError, match=r"coding functions of one name: .*start_encoder"):
         plain_functions()
 
 

@@ -42,6 +42,8 @@ KERNEL_LIMIT: Final = (1 << 38) - 1
 SIGNAL_LIMIT: Final = 1 << 35
 MOST_STEP: Final = 1 << 20
 MEMORY_BEATS: Final = 60  # a kernel follows at least one 60th of the way
+USE_BEATS: Final = 16  # each use keeps a kernel for so many beats more
+MOST_USES: Final = 64  # that count
 # Places in the notes on a lead's kernels, one of each a kernel.
 BEATS: Final = 0  # seen, 0: the kernel does not exist
 AGE: Final = MOST_KERNELS  # when it was last used
@@ -236,6 +238,11 @@ def nearest_kernel(
     return best
 
 
+def staying(notes: Integers, kernel: int) -> int:
+    """How far a kernel is from giving way to a new one: when it was last used, and how often."""
+    return notes[AGE + kernel] + USE_BEATS * min(notes[USES + kernel], MOST_USES)
+
+
 def learn_beat(
     beat: Integers, kernels: Integers, notes: Integers, memory: Integers, settings: Integers,
     found: Integers,
@@ -265,7 +272,7 @@ def learn_beat(
         if notes[BEATS + kernel] == 0:
             best = kernel
             break
-        if notes[AGE + kernel] < notes[AGE + best]:
+        if staying(notes, kernel) < staying(notes, best):
             best = kernel
     for j in range(length):
         kernels[best * length + j] = clip(beat[j] << 4, -KERNEL_LIMIT, KERNEL_LIMIT)

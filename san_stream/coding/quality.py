@@ -20,7 +20,6 @@ from san_stream.coding.adaptive_kernels import (
 from san_stream.coding.beats import (
     BEAT_SIZE,
     BEATS_MODEL,
-    BIRTH,
     LAST,
     MOST_KERNELS,
     QUARTER,
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
 
 STRENGTH: Final = 5571
 """λ = 0.085 steps² a bit, in 1/65536."""
-FINER: Final = (4, 5)
-"""The step of a block in which a kernel is born, over the step."""
 
 
 class Advice(Protocol):
@@ -225,7 +222,7 @@ class QualityCoder:
     ) -> None:
         core = self.core
         seen, last = own.memory[SEEN], own.memory[LAST]
-        own.spikes, own.fine = [], False
+        own.spikes = []
         if self.length:
             core.judge_kernels(
                 own.kernels, own.notes, self.settings, step, own.live, own.units, own.steep
@@ -244,7 +241,6 @@ class QualityCoder:
             own.spikes = [
                 (flat[i], flat[i + 1], flat[i + 2], flat[i + 3]) for i in range(0, len(flat), 4)
             ]
-            own.fine = any(spike[1] == BIRTH for spike in own.spikes)
         core.fill_phases(own.phases, count, seen, last, self._beats, len(own.spikes), self.settings)
 
     def _code_rest(
@@ -260,8 +256,6 @@ class QualityCoder:
         decoding: bool,
     ) -> None:
         core, place = self.core, self._leads[lead]
-        if own.fine:
-            step = max(step * FINER[0] // FINER[1], 1)
         target, output = core.integers(count, 0), core.integers(count, 0)
         if not decoding:
             core.make_target(samples, own.level, own.prediction, target)

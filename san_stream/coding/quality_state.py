@@ -96,8 +96,7 @@ class LeadState:
         phases: of the block's samples. level: of the run. fresh: it is not coded yet.
         waiting: pending spikes. spikes: of the block. recent: those of the block before that
             may still guide another lead.
-        distortion, bits, fine: of the block: squared error in steps² / 65536, what it took,
-            whether its step was finer.
+        distortion, bits: of the block: squared error in steps² / 65536, what it took.
     """
 
     model: tuple[Any, Any]
@@ -123,7 +122,6 @@ class LeadState:
     recent: list[Spike] = field(default_factory=list)
     distortion: int = 0
     bits: int = 0
-    fine: bool = False
 
 
 def lead_state(

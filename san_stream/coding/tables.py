@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 _SIZES: Final = (4096, 8, 8, 8193, 4096, 4096, 4096, 256)
 
 
 def _load() -> list[list[int]]:
-    raw = zlib.decompress(files(__package__).joinpath("tables.bin").read_bytes())
+    raw = zlib.decompress(Path(__file__).with_name("tables.bin").read_bytes())
     tables, at = [], 0
     for size in _SIZES:
         tables.append(list(struct.unpack_from(f"<{size}i", raw, at)))

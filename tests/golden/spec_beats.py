@@ -343,7 +343,8 @@ class SpikeCoder:
                 self._follow(self.kernels[best], beat, r)
             return best
         # Kernels that do not exist have age 0 and come first.
-        born = min(range(8), key=lambda c: self.kernels[c].age)
+        known = self.kernels
+        born = min(range(8), key=lambda c: known[c].age + 16 * min(known[c].uses, 64))
         values = [clip(v << 4, _KERNEL_LIMIT) for v in beat]
         self.kernels[born] = Kernel(values, beats=1, age=self.clock, uses=1)
         return born

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tests.golden.spec_beats import BIRTH, Settings, SpikeCoder, step_of
+from tests.golden.spec_beats import Settings, SpikeCoder, step_of
 from tests.golden.spec_coefficients import KernelCorrections, Transform
 from tests.golden.spec_range import Model, Source, Trend, model
 from tests.golden.spec_tables import clip
@@ -89,10 +89,8 @@ class LeadDecoder:
             self._level = clip(facts.baseline + coded.signed(self._level_bits, 0), *INT32)
         others = [*guide.recent, *guide.spikes] if guide else []
         self.phases = spikes.read(coded, count, q, others)
-        born = any(spike.kernel == BIRTH for spike in spikes.spikes)
-        step = max(4 * q // 5, 1) if born else q
         prediction = [spikes.prediction.get(t, 0) for t in range(count)]
-        rest = self._transform.read(coded, prediction, self.phases, step)
+        rest = self._transform.read(coded, prediction, self.phases, q)
         rest = [clip(value, 2**36) for value in rest]
         shown = [
             clip(self._level + ((p + r + 8) >> 4), facts.minimum, facts.maximum)

@@ -14,7 +14,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from san_runtime.compiled import compiled_core
 from san_runtime.quality.detector import find_beats, moving_sum, remove_baseline
-from san_runtime.quality.shadow import PAUSE_SECONDS, TRIAL_SECONDS, Account
+from san_runtime.quality.shadow import PAUSE_SECONDS, Account
 from tests.unit.coding.quality_streams import Setting, beating, encode
 
 Find = Callable[[str], Path]
@@ -85,14 +85,15 @@ def test_baseline_removal_is_like_a_high_pass(data: Find) -> None:
     assert np.corrcoef(ours, theirs)[0, 1] > 0.97
 
 
-def test_spikes_are_switched_off_only_after_long() -> None:
+@pytest.mark.parametrize(("loss", "seconds"), [(1300, 30), (1100, 50), (1030, 100)])
+def test_spikes_are_switched_off_the_later_the_smaller_the_loss(loss: int, seconds: int) -> None:
     account, off = Account(), []
     for _ in range(400):
-        account.book(1030, 1000, 360, 360)
+        account.book(loss, 1000, 360, 360)
         off.append(account.pause > 0)
-    assert not any(off[: TRIAL_SECONDS - 1])
-    assert off[TRIAL_SECONDS]
-    first_pause = off[TRIAL_SECONDS:].index(False)
+    assert not any(off[: seconds - 1])
+    assert off[seconds]
+    first_pause = off[seconds:].index(False)
     assert PAUSE_SECONDS - 1 <= first_pause <= PAUSE_SECONDS
     assert sum(off) > 100
 

@@ -9,7 +9,7 @@ from san_runtime.quality.detector import find_beats, remove_baseline
 from san_runtime.quality.shadow import Shadow
 from san_stream.coding.adaptive_kernels import SINCE
 from san_stream.coding.beat_search import SEARCH_SIZE
-from san_stream.coding.beats import BEAT_SIZE, MOST_KERNELS
+from san_stream.coding.beats import BEAT_SIZE, MOST_KERNELS, NUMBER
 from san_stream.coding.quality import STRENGTH
 from san_stream.coding.range_coder import STATE_SIZE
 
@@ -83,7 +83,7 @@ class BlockSearch:
         flat = core.listed(remove_baseline(signal, self._rate)[first:] * 16)
         core.subtract(flat, own.prediction)
         core.judge_kernels(own.kernels, own.notes, coder.settings, step, *self._judged)
-        births = MOST_KERNELS
+        births = coder.settings[NUMBER] - sum(int(live) for live in self._judged[0])
         model = own.model[0].copy(), own.model[1].copy()
         number = core.choose_beats(
             flat, core.listed(found), len(found), own.kernels, coder.settings, *self._judged, step,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from san_stream.coding.quality import FINER, STRENGTH
+from san_stream.coding.quality import STRENGTH
 from san_stream.coding.quality_state import LeadState, transform_models, transform_work
 from san_stream.coding.range_coder import STATE_SIZE
 
@@ -98,10 +98,8 @@ class Shadow:
             self._costs = []
         if self._costs:
             for own, account, cost in zip(states, self._accounts, self._costs, strict=True):
-                distortion = own.distortion
-                if own.fine:
-                    distortion = distortion * FINER[0] ** 2 // FINER[1] ** 2
-                account.book(distortion + STRENGTH * own.bits, cost, self._count, self._coder.rate)
+                spent = own.distortion + STRENGTH * own.bits
+                account.book(spent, cost, self._count, self._coder.rate)
         self._count = len(block)
         self._costs = [self._cost(lead, block[:, lead], step) for lead, step in enumerate(steps)]
 

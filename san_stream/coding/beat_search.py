@@ -33,9 +33,8 @@ from san_stream.coding.beats import (
     expect_beat,
     kernel_cost,
     note_beat,
-    quarter_cost,
+    place_cost,
     size_cost,
-    time_cost,
 )
 from san_stream.coding.mixing import clip
 from san_stream.coding.numbers import bit_length
@@ -119,8 +118,8 @@ def prepare_search(
 
 def refine_quarter(
     rest: Integers, small: Integers, settings: Integers, probability: Integers, memory: Integers,
-    live: Integers, units: Integers, earliest: int, until: int, search: Integers, beat: Integers,
-    moved: Integers, work: Integers,
+    live: Integers, units: Integers, steep: Integers, earliest: int, until: int,
+    search: Integers, beat: Integers, moved: Integers, work: Integers,
 ) -> int:  # fmt: skip
     """Choose the quarter of a sample around a chosen spike; returns its worth."""
     length = settings[LENGTH]
@@ -145,8 +144,7 @@ def refine_quarter(
                 continue
             product = dot(rest, start + first, moved, first, count) >> search[DOWN_GAIN]
             energy = dot(moved, first, moved, first, count) >> search[DOWN_GAIN]
-            bits = cost + time_cost(probability, memory, settings, kernel, time)
-            bits += quarter_cost(probability, quarter)
+            bits = cost + place_cost(probability, memory, settings, steep, kernel, time, quarter)
             worth = gain_of(size, product, energy) - ((search[PRICE] * bits) >> 8)
             if found == 0 or worth > best:
                 found = 1
@@ -232,7 +230,7 @@ def search_beat(
             amplitude = (product << 12) // energy
             if (amplitude * product) >> 12 < best_gain - best_gain // 5:
                 continue
-            cost = which_cost + time_cost(probability, memory, settings, kernel, time)
+            cost = which_cost + place_cost(probability, memory, settings, steep, kernel, time, 0)
             size = best_size(
                 product, energy, cost, amplitude, units[kernel], kernel, probability, memory, search
             )
@@ -246,8 +244,8 @@ def search_beat(
                 beat[QUARTER] = 0
     if found == 1 and steep[beat[WHICH]] == 1:
         best = refine_quarter(
-            rest, small, settings, probability, memory, live, units, earliest, until, search, beat,
-            moved, work,
+            rest, small, settings, probability, memory, live, units, steep, earliest, until, search,
+            beat, moved, work,
         )  # fmt: skip
     search[FOUND_GAIN] = best
     return found

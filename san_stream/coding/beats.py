@@ -47,13 +47,16 @@ CHANGE: Final = 2  # |last difference from what was expected|
 KERNEL: Final = 3  # expected
 SLOW: Final = 4  # slow mean of gaps, 1/16 samples; 0: none yet
 DIRECTION: Final = 5  # sign of that difference: 0, 1 above, 2 below
-OFFSET: Final = 6  # of this lead's spikes from those of the lead before
+OFFSET: Final = 6  # of the last spike from that of the lead before, quarters of a sample
 GIVEN: Final = 7  # 1: the expectation comes from the lead before
 SEEN: Final = 8  # 1: the last spike lies in this run
 AMPLITUDE: Final = 9  # last one of each kernel, 1/16 octave
 SPREAD: Final = AMPLITUDE + MOST_KERNELS  # its last change, a class
 MAPPED: Final = SPREAD + MOST_KERNELS  # kernel that goes with each of the lead before
-BEAT_MEMORY: Final = MAPPED + MOST_KERNELS + 1
+OFFSETS: Final = MAPPED + MOST_KERNELS + 1  # ... behind each kernel of the lead before
+MET: Final = OFFSETS + MOST_KERNELS + 1  # 1 where there is one
+QUARTER_GAP: Final = MET + MOST_KERNELS + 1  # as GAP, in quarters, from the lead before
+BEAT_MEMORY: Final = QUARTER_GAP + 1
 
 # Places in a spike.
 TIME: Final = 0
@@ -64,7 +67,7 @@ BEAT_SIZE: Final = 4
 
 CLASSES: Final = 24  # of a difference's magnitude: below 2^24
 GROUP: Final = 2 * CLASSES  # model entries that a magnitude takes
-TIME_GROUPS: Final = 10
+TIME_GROUPS: Final = 12
 SPREADS: Final = 3
 TIME_BASE: Final = 0
 SIGN_BASE: Final = TIME_BASE + TIME_GROUPS * GROUP
@@ -90,7 +93,6 @@ def restart_beats(memory: Integers, settings: Integers) -> None:
     memory[CHANGE] = 0
     memory[SLOW] = 0
     memory[DIRECTION] = 0
-    memory[OFFSET] = 0
     memory[GIVEN] = 0
     memory[SEEN] = 0
 
@@ -128,10 +130,14 @@ def expect_beat(
     """
     memory[GIVEN] = 0
     for j in range(first, end):
-        time = others[j * BEAT_SIZE + TIME] + memory[OFFSET]
+        kernel = others[j * BEAT_SIZE + WHICH]
+        offset = memory[OFFSETS + kernel] if memory[MET + kernel] == 1 else memory[OFFSET]
+        whole = 4 * others[j * BEAT_SIZE + TIME] + others[j * BEAT_SIZE + QUARTER] + offset
+        time = (whole + 2) >> 2
         if time > memory[LAST] + settings[OTHER_GAP]:
             memory[GAP] = time - memory[LAST]
-            memory[KERNEL] = memory[MAPPED + others[j * BEAT_SIZE + WHICH]]
+            memory[QUARTER_GAP] = whole - 4 * memory[LAST]
+            memory[KERNEL] = memory[MAPPED + kernel]
             memory[GIVEN] = 1
             return
 
@@ -141,16 +147,32 @@ def note_beat(
 ) -> None:
     """Learn how a coded spike lies to the one of the lead before."""
     for j in range(first, end):
-        apart = beat[TIME] - others[j * BEAT_SIZE + TIME] - memory[OFFSET]
-        if abs(apart) < settings[NEARBY]:
-            memory[OFFSET] += apart // 2 if apart >= 0 else -(-apart // 2)
-            memory[MAPPED + others[j * BEAT_SIZE + WHICH]] = beat[WHICH]
+        kernel = others[j * BEAT_SIZE + WHICH]
+        offset = memory[OFFSETS + kernel] if memory[MET + kernel] == 1 else memory[OFFSET]
+        apart = 4 * (beat[TIME] - others[j * BEAT_SIZE + TIME]) - offset
+        apart += beat[QUARTER] - others[j * BEAT_SIZE + QUARTER]
+        if abs(apart) < 4 * settings[NEARBY]:
+            if memory[MET + kernel] == 1:
+                apart = apart // 2 if apart >= 0 else -(-apart // 2)
+            memory[OFFSETS + kernel] = offset + apart
+            memory[OFFSET] = offset + apart
+            memory[MET + kernel] = 1
+            memory[MAPPED + kernel] = beat[WHICH]
             return
 
 
-def time_group(memory: Integers, settings: Integers, kernel: int) -> int:
+def in_quarters(memory: Integers, steep: Integers, kernel: int) -> int:
+    """1 if a spike's time and quarter are coded as one number, from the lead before."""
+    if kernel == BIRTH or memory[GIVEN] == 0:
+        return 0
+    return steep[kernel]
+
+
+def time_group(memory: Integers, settings: Integers, kernel: int, quarters: int) -> int:
     """Context of a spike's time."""
     change = memory[CHANGE]
+    if quarters == 1:
+        return 10 if change == 0 else 11
     if memory[GIVEN] == 1:
         return 8 if change < settings[CHANGES] else 9
     group = 0
@@ -315,9 +337,13 @@ def code_beat(
     if code_adaptive(state, buffer, probability, count, more_index(memory, until), more) == 0:
         return 0
     kernel = code_kernel(state, buffer, probability, count, memory[KERNEL], live, beat[WHICH])
-    group = time_group(memory, settings, kernel)
+    quarters = in_quarters(memory, steep, kernel)
+    group = time_group(memory, settings, kernel, quarters)
     expected = memory[LAST] + memory[GAP]
     apart = beat[TIME] - expected
+    if quarters == 1:
+        expected = 4 * memory[LAST] + memory[QUARTER_GAP]
+        apart = 4 * beat[TIME] + beat[QUARTER] - expected
     base = TIME_BASE + group * GROUP
     size = code_magnitude(state, buffer, probability, count, base, abs(apart))
     below = 0
@@ -325,6 +351,10 @@ def code_beat(
         index = SIGN_BASE + group * 3 + memory[DIRECTION]
         below = code_adaptive(state, buffer, probability, count, index, 1 if apart < 0 else 0)
     time = expected + (-size if below == 1 else size)
+    quarter = 0
+    if quarters == 1:
+        quarter = time & 3
+        time = time >> 2
     earliest = settings[LATE]
     if memory[SEEN] == 1:
         earliest = max(earliest, memory[LAST] + settings[SHORTEST])
@@ -335,7 +365,7 @@ def code_beat(
     beat[WHICH] = kernel
     gap = clip(time - memory[LAST], 1, FAR)
     memory[DIRECTION] = 0 if size == 0 else 1 + below
-    memory[CHANGE] = size
+    memory[CHANGE] = size if quarters == 0 else (size + 1) >> 2
     memory[SLOW] = (memory[SLOW] * 7 + gap * 16) // 8 if memory[SLOW] > 0 else gap * 16
     memory[GAP] = (gap + memory[SLOW] // 16) // 2
     memory[LAST] = time
@@ -361,20 +391,26 @@ def code_beat(
         value = clip(value, SMALLEST_SIZE, LARGEST_SIZE)
     memory[AMPLITUDE + kernel] = value
     beat[SIZE] = value
-    quarter = 0
-    if steep[kernel] == 1:
+    if steep[kernel] == 1 and quarters == 0:
         quarter = code_quarter(state, buffer, probability, count, beat[QUARTER])
     beat[QUARTER] = quarter
     return 1
 
 
-def time_cost(
-    probability: Integers, memory: Integers, settings: Integers, kernel: int, time: int
-) -> int:
-    """What a spike's time would cost, in 1/256 bit."""
-    group = time_group(memory, settings, kernel)
+def place_cost(
+    probability: Integers, memory: Integers, settings: Integers, steep: Integers, kernel: int,
+    time: int, quarter: int,
+) -> int:  # fmt: skip
+    """What a spike's time and quarter would cost, in 1/256 bit."""
+    quarters = in_quarters(memory, steep, kernel)
+    group = time_group(memory, settings, kernel, quarters)
     apart = time - memory[LAST] - memory[GAP]
-    cost = magnitude_cost(probability, TIME_BASE + group * GROUP, abs(apart))
+    cost = 0
+    if quarters == 1:
+        apart = 4 * (time - memory[LAST]) + quarter - memory[QUARTER_GAP]
+    elif kernel != BIRTH and steep[kernel] == 1:
+        cost = quarter_cost(probability, quarter)
+    cost += magnitude_cost(probability, TIME_BASE + group * GROUP, abs(apart))
     if apart != 0:
         index = SIGN_BASE + group * 3 + memory[DIRECTION]
         cost += bit_cost(probability, index, 1 if apart < 0 else 0)

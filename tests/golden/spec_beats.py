@@ -108,7 +108,7 @@ class Expectation:
     change: int = 0
     slow: int = 0
     direction: int = 0
-    offset: int = 0
+    wide: int = 0
     given: bool = False
     seen: bool = False
 
@@ -135,9 +135,12 @@ class SpikeCoder:
     """Spikes and kernels of one lead, from RESET on."""
 
     settings: Settings
-    bits: list[tuple[int, int]] = field(default_factory=lambda: model(755))
+    bits: list[tuple[int, int]] = field(default_factory=lambda: model(857))
     expected: int = BIRTH
     partner: list[int] = field(default_factory=lambda: [BIRTH] * 9)
+    offset: list[int] = field(default_factory=lambda: [0] * 9)
+    met: list[bool] = field(default_factory=lambda: [False] * 9)
+    last_offset: int = 0
     kernels: list[Kernel] = field(default_factory=list)
     clock: int = 0
     memory: Expectation = field(init=False)
@@ -182,18 +185,28 @@ class SpikeCoder:
         m = self.memory
         m.given = False
         for g in guide:
-            if g.time + m.offset > m.last + self.settings.other_gap:
-                m.gap = g.time + m.offset - m.last
+            whole = self._carried(g)
+            if (whole + 2) >> 2 > m.last + self.settings.other_gap:
+                m.gap = ((whole + 2) >> 2) - m.last
+                m.wide = whole - 4 * m.last
                 self.expected = self.partner[g.kernel]
                 m.given = True
                 break
         rho = 16 * (until - m.last - m.gap) // max(m.gap, 1)
-        return coded.adaptive(self.bits, 655 + sum(k <= rho for k in (-6, -2, 0, 2, 6, 16))) == 1
+        return coded.adaptive(self.bits, 757 + sum(k <= rho for k in (-6, -2, 0, 2, 6, 16))) == 1
+
+    def _carried(self, g: Spike) -> int:
+        """Where the guide's spike would lie here, in quarters of a sample."""
+        offset = self.offset[g.kernel] if self.met[g.kernel] else self.last_offset
+        return 4 * g.time + g.quarter + offset
 
     def _spike(self, coded: Source, until: int) -> Spike:
         m, bits, s = self.memory, self.bits, self.settings
         kernel = self._which(coded)
-        if m.given:
+        wide = m.given and kernel != BIRTH and self.kernels[kernel].steep
+        if wide:
+            group = 10 if m.change == 0 else 11
+        elif m.given:
             group = 8 if m.change < s.changes[0] else 9
         else:
             group = 0
@@ -201,13 +214,16 @@ class SpikeCoder:
                 group += 1
             group += 4 * (kernel != self.expected)
         size = coded.magnitude(bits, 48 * group)
-        below = coded.adaptive(bits, 480 + 3 * group + m.direction) if size else 0
-        time = m.last + m.gap + (-size if below else size)
+        below = coded.adaptive(bits, 576 + 3 * group + m.direction) if size else 0
+        apart = -size if below else size
+        time, quarter = m.last + m.gap + apart, None
+        if wide:
+            time, quarter = divmod(4 * m.last + m.wide + apart, 4)
         need(s.late <= time < until, "spike outside its block")
         need(not m.seen or time >= m.last + s.shortest, "spikes too near")
         gap = clip(time - m.last, 1, 2**24)
         m.direction = 1 + below if size else 0
-        m.change = size
+        m.change = (size + 1) >> 2 if wide else size
         m.slow = (7 * m.slow + 16 * gap) // 8 if m.slow > 0 else 16 * gap
         m.gap = (gap + m.slow // 16) // 2
         m.last = time
@@ -216,30 +232,32 @@ class SpikeCoder:
         if kernel == BIRTH:
             return Spike(time, BIRTH)
         own = self.kernels[kernel]
-        size = coded.magnitude(bits, 510 + 48 * own.spread)
-        below = coded.adaptive(bits, 654) if size else 0
+        size = coded.magnitude(bits, 612 + 48 * own.spread)
+        below = coded.adaptive(bits, 756) if size else 0
         own.spread = min(size, 2)
         own.amplitude += (-size if below else size) * own.unit
         need(-28 <= own.amplitude <= 32, "amplitude")
-        return Spike(time, kernel, own.amplitude, self._quarter(coded) if own.steep else 0)
+        if quarter is None:
+            quarter = self._quarter(coded) if own.steep else 0
+        return Spike(time, kernel, own.amplitude, quarter)
 
     def _which(self, coded: Source) -> int:
         live = [kernel.beats > 0 for kernel in self.kernels]
         e = self.expected if self.expected == BIRTH or live[self.expected] else BIRTH
-        if coded.adaptive(self.bits, 662 + e):
+        if coded.adaptive(self.bits, 764 + e):
             return e
         for c in range(8):
-            if live[c] and c != e and coded.adaptive(self.bits, 671 + 9 * e + c):
+            if live[c] and c != e and coded.adaptive(self.bits, 773 + 9 * e + c):
                 return c
         need(e != BIRTH, "no kernel")
         return BIRTH
 
     def _quarter(self, coded: Source) -> int:
-        if not coded.adaptive(self.bits, 752):
+        if not coded.adaptive(self.bits, 854):
             return 0
-        if coded.adaptive(self.bits, 753):
+        if coded.adaptive(self.bits, 855):
             return 2
-        return 3 if coded.adaptive(self.bits, 754) else 1
+        return 3 if coded.adaptive(self.bits, 856) else 1
 
     def _place(self, spike: Spike) -> None:
         placed = [0] * self.settings.length
@@ -255,11 +273,14 @@ class SpikeCoder:
             self.pending.append((spike, placed))
 
     def _note(self, spike: Spike, guide: list[Spike]) -> None:
-        m = self.memory
         for g in guide:
-            a = spike.time - g.time - m.offset
-            if abs(a) < self.settings.nearby:
-                m.offset += a // 2 if a >= 0 else -(-a // 2)
+            a = 4 * spike.time + spike.quarter - self._carried(g)
+            if abs(a) < 4 * self.settings.nearby:
+                if self.met[g.kernel]:
+                    a = a // 2 if a >= 0 else -(-a // 2)
+                self.last_offset = self._carried(g) - 4 * g.time - g.quarter + a
+                self.offset[g.kernel] = self.last_offset
+                self.met[g.kernel] = True
                 self.partner[g.kernel] = spike.kernel
                 return
 

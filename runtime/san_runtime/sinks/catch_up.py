@@ -18,7 +18,7 @@ from san_stream.wire import BLOCK_MODULUS, Kind, pack_message
 if TYPE_CHECKING:
     from san_stream.headers import Header
 
-MAX_BYTES = 2 * 2**20
+MAX_BYTES = 16 * 2**20
 """Kept of one stream; where a reset is further back, a newcomer waits for the next one."""
 
 

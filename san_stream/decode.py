@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from san_stream.types import Signal
 
 
-
-
 @dataclass(slots=True)
 class Counters:
     """What went in and what became of it.

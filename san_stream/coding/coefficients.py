@@ -13,10 +13,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from san_stream.coding.mixing import (
+    COUNT_BITS,
     COUNT_MASK,
     LOGIT_LIMIT,
     MAP_POINTS,
     NATURAL,
+    SLOT_ONE,
     clip,
     map_probability,
     slot_logit,
@@ -25,8 +27,7 @@ from san_stream.coding.mixing import (
 )
 from san_stream.coding.numbers import NUMBER_SIZE
 from san_stream.coding.range_coder import code_bit
-from san_stream.coding.tables import RATES, SQUASH
-from san_stream.coding.vectors import dot, move_mixing
+from san_stream.coding.tables import RATES, SQUASH, STRETCH
 from san_stream.coding.wavelet import MOST_BANDS
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 CONTEXTS: Final = 9
 PHASES: Final = 64  # 0 to 61 in a beat, 62 outside
+OUTSIDE: Final = 62
 # Where the slots of each context begin.
 CONTEXT_STARTS: Final = [0, 128, 640, 1152, 1472, 1832, 2344, 2664, 2984]
 CONTEXT_SLOTS: Final = 3944
@@ -53,21 +55,26 @@ REST_GROUPS: Final = 6
 REST_SIZE: Final = REST_GROUPS * NUMBER_SIZE
 LIMIT: Final = 250
 SIGN_LIMIT: Final = 200
-LEARNING: Final = 5
-LEAST: Final = 24
+LEARNING: Final = 4
+LEAST: Final = 4  # probability used, of 65536
+WEIGHT_REACH: Final = 1 << 22
 LARGEST: Final = 1 << 26  # of a level
-# round(65536 (n + 0.4) / (n + 2)), what a slot's logit is worth behind n bits; one from 63 on
-CONFIDENCE: Final = [(65536 * (10 * n + 4) + 5 * n + 10) // (10 * n + 20) for n in range(64)]
+# round(65536 (n + 0.4) / (n + 2)): what a slot's logit is worth behind n bits
+CONFIDENCE: Final = [(65536 * (10 * n + 4) + 5 * n + 10) // (10 * n + 20) for n in range(256)]
 
 # Means of levels in 1/65536, a band's row of phases each: of magnitudes, of signed levels,
-# how many were seen; then the activity of each band.
+# how many were seen; then the activity of each band, its last two levels, and the step.
 MAGNITUDES: Final = 0
 SIGNED: Final = MOST_BANDS * PHASES
 SEEN: Final = 2 * MOST_BANDS * PHASES
 ACTIVITY: Final = 3 * MOST_BANDS * PHASES
-MEANS_SIZE: Final = ACTIVITY + MOST_BANDS
+PREVIOUS: Final = ACTIVITY + MOST_BANDS
+STEP: Final = PREVIOUS + 2 * MOST_BANDS
+MEANS_SIZE: Final = STEP + 1
+LARGEST_MEAN: Final = 1 << 24
 MEAN_BLOCKS: Final = 24
-MEAN_CLIP: Final = 255
+MEAN_CLIP: Final = 16
+ACTIVITY_RATE: Final = 81  # of 1024
 FIRST_ACTIVITY: Final = 6554
 # Bounds of mean levels, in 1/65536: 0.01, 0.03, 0.07, 0.13, 0.22, 0.35, 0.6, 1, 2
 MEAN_BOUNDS: Final = [655, 1966, 4588, 8520, 14418, 22938, 39322, 65536, 131072]
@@ -98,7 +105,7 @@ def start_coefficients(
     for i in range(SIGN_SLOTS):
         signs[i] = 1 << 29
     for i in range(MEANS_SIZE):
-        means[i] = FIRST_ACTIVITY if i >= ACTIVITY else 0
+        means[i] = FIRST_ACTIVITY if ACTIVITY <= i < PREVIOUS else 0
 
 
 def mean_class(value: int) -> int:
@@ -132,21 +139,47 @@ def decision_logit(
     first_set: int,
     second_set: int,
 ) -> int:
-    """The mixed logit of a decision; the inputs stay for `code_decision_at`."""
+    """The mixed logit of a decision, in 1/256; its inputs stay for `learn_decision`."""
+    first = first_set * CONTEXTS
+    second = second_set * CONTEXTS
+    total = 0
     for k in range(CONTEXTS):
         slot = slots[contexts[k]]
-        seen = min(slot & COUNT_MASK, 63)
-        inputs[k] = (slot_logit(slot) * CONFIDENCE[seen]) >> 16
-    total = dot(weights, first_set * CONTEXTS, inputs, 0, CONTEXTS)
-    total += dot(weights, second_set * CONTEXTS, inputs, 0, CONTEXTS)
+        value = (STRETCH[slot >> 18] * CONFIDENCE[slot & COUNT_MASK]) >> 16
+        inputs[k] = value
+        total += (weights[first + k] + weights[second + k]) * value
     return clip(total >> 17, -LOGIT_LIMIT, LOGIT_LIMIT)
+
+
+def learn_decision(
+    bit: int,
+    error: int,
+    slots: Integers,
+    weights: Integers,
+    contexts: Integers,
+    inputs: Integers,
+    first_set: int,
+    second_set: int,
+) -> None:
+    """Weights and slots behind a decision; `error` is what the mix missed, times the rate."""
+    first = first_set * CONTEXTS
+    second = second_set * CONTEXTS
+    target = SLOT_ONE - 1 if bit == 1 else 0
+    for k in range(CONTEXTS):
+        move = (error * inputs[k] + 65536) >> 17
+        weights[first + k] = clip(weights[first + k] + move, -WEIGHT_REACH, WEIGHT_REACH)
+        weights[second + k] = clip(weights[second + k] + move, -WEIGHT_REACH, WEIGHT_REACH)
+        slot = slots[contexts[k]]
+        seen = slot & COUNT_MASK
+        chance = slot >> COUNT_BITS
+        chance += ((target - chance) * RATES[seen]) >> 16
+        slots[contexts[k]] = (chance << COUNT_BITS) + (seen + 1 if seen < LIMIT else seen)
 
 
 def code_decision_at(
     state: Integers,
     buffer: Octets,
     bit: int,
-    logit: int,
     slots: Integers,
     weights: Integers,
     maps: Integers,
@@ -156,17 +189,15 @@ def code_decision_at(
     second_set: int,
     map_row: int,
 ) -> int:
-    """Code a decision whose logit is known, and learn from it."""
+    """Code a decision, and learn from it."""
+    logit = decision_logit(slots, weights, contexts, inputs, first_set, second_set)
     mixed = SQUASH[logit + 2048]
     mapped = map_probability(maps, map_row * MAP_POINTS, logit)
     probability = clip((mixed + mapped) >> 1, LEAST, 65536 - LEAST)
     bit = code_bit(state, buffer, probability, bit)
     error = ((bit << 16) - mixed) * LEARNING
-    move_mixing(weights, first_set * CONTEXTS, inputs, CONTEXTS, error)
-    move_mixing(weights, second_set * CONTEXTS, inputs, CONTEXTS, error)
+    learn_decision(bit, error, slots, weights, contexts, inputs, first_set, second_set)
     update_map(maps, map_row * MAP_POINTS, logit, bit)
-    for k in range(CONTEXTS):
-        update_slot(slots, contexts[k], bit, LIMIT)
     return bit
 
 
@@ -217,4 +248,28 @@ def learn_means(means: Integers, band: int, phase: int, level: int) -> None:
     signed = size if level > 0 else -size
     means[MAGNITUDES + place] += ((size - means[MAGNITUDES + place]) * rate) >> 16
     means[SIGNED + place] += ((signed - means[SIGNED + place]) * rate) >> 16
-    means[ACTIVITY + band] += ((size - means[ACTIVITY + band]) * 61) >> 10
+    means[ACTIVITY + band] += ((size - means[ACTIVITY + band]) * ACTIVITY_RATE) >> 10
+
+
+def expected_mean(means: Integers, band: int, phase: int) -> int:
+    """Mean magnitude of levels at a phase, smoothed over its neighbours in the beat."""
+    place = MAGNITUDES + band * PHASES + phase
+    if phase == OUTSIDE:
+        return means[place]
+    before = means[place - 1] if phase > 0 else means[place]
+    behind = means[place + 1] if phase < OUTSIDE - 1 else means[place]
+    return (2 * means[place] + before + behind) >> 2
+
+
+def rescale_means(means: Integers, step: int) -> None:
+    """Means count in steps: where the step changes they follow it."""
+    before = means[STEP]
+    means[STEP] = step
+    if before in (0, step):
+        return
+    for i in range(SEEN):
+        if means[i] != 0:
+            means[i] = clip(means[i] * before // step, -LARGEST_MEAN, LARGEST_MEAN)
+    for band in range(MOST_BANDS):
+        value = means[ACTIVITY + band] * before // step
+        means[ACTIVITY + band] = min(value, LARGEST_MEAN)

@@ -3,25 +3,29 @@
 Lifting steps with coefficients in 1/4096, rounded half up, whole-sample symmetric at the
 ends (Cohen, Daubechies, Feauveau 1992; Daubechies and Sweldens 1998; the filter of JPEG
 2000). The scaling between the steps is not applied to the data: it stands in the
-quantiser's step of each band (`BAND_GAINS`). A block of n samples becomes its bands, the
-approximation first, then details from coarse to fine. With |x| <= 2^36 every product stays
-below 2^52.
+quantiser's step of each band (`band_step`). A block of n samples becomes its bands, the
+approximation first, then details from coarse to fine. With |x| <= 2^35, samples of 32 bits
+in 1/16, coefficients stay below 2^38 and products below 2^52: largest L1 norms of the
+responses are 6.9 and, times the factor, 2^16.7. Backwards, coefficients clipped at 2^38 keep
+the products of a level below 2^38 · 4.7 · 6497 < 2^53.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from san_stream.coding.mixing import clip
 from san_stream.coding.numbers import bit_length
 from san_stream.coding.vectors import copy
 
 if TYPE_CHECKING:
     from san_stream.coding.store import Integers
 
+COEFFICIENT_REACH: Final = 1 << 38
 MOST_LEVELS: Final = 7
 MOST_BANDS: Final = MOST_LEVELS + 1
-# round(4096 c) of the four lifting steps, the second half of each pair positive or negative
-FIRST: Final = -6497  # -1.586134342
+# 4096 c of the four lifting steps
+FIRST: Final = -6496  # -1.586134342, rounded towards details that see no constant
 SECOND: Final = -217  # -0.052980119
 THIRD: Final = 3616  # 0.882911076
 FOURTH: Final = 1817  # 0.443506852
@@ -60,11 +64,14 @@ def band_step(step: int, band: int, bands: int) -> int:
 
 
 def lift(values: Integers, length: int, begin: int, factor: int, sign: int) -> None:
-    """Add or take away factor · (left + right) at every second place from `begin`."""
-    for i in range(begin, length, 2):
-        left = values[i - 1] if i > 0 else values[i + 1]
-        right = values[i + 1] if i + 1 < length else values[i - 1]
-        values[i] += sign * (((left + right) * factor + 2048) >> 12)
+    """Add or take away factor · (left + right) at every second of two or more places."""
+    if begin == 0:
+        values[0] += sign * ((2 * values[1] * factor + 2048) >> 12)
+    for i in range(2 - begin, length - 1, 2):
+        values[i] += sign * (((values[i - 1] + values[i + 1]) * factor + 2048) >> 12)
+    last = length - 1
+    if (last - begin) % 2 == 0:
+        values[last] += sign * ((2 * values[last - 1] * factor + 2048) >> 12)
 
 
 def transform(values: Integers, length: int, work: Integers) -> None:
@@ -85,7 +92,7 @@ def transform(values: Integers, length: int, work: Integers) -> None:
 
 
 def restore(values: Integers, length: int, work: Integers) -> None:
-    """The bands become the block's samples again."""
+    """The bands become the block's samples again; bands that no signal has are clipped."""
     levels = levels_of(length)
     for level in range(levels - 1, -1, -1):
         size = length
@@ -93,9 +100,9 @@ def restore(values: Integers, length: int, work: Integers) -> None:
             size = (size + 1) >> 1
         low = (size + 1) >> 1
         for i in range(low):
-            work[2 * i] = values[i]
+            work[2 * i] = clip(values[i], -COEFFICIENT_REACH, COEFFICIENT_REACH)
         for i in range(size - low):
-            work[2 * i + 1] = values[low + i]
+            work[2 * i + 1] = clip(values[low + i], -COEFFICIENT_REACH, COEFFICIENT_REACH)
         copy(values, 0, work, 0, size)
         lift(values, size, 0, FOURTH, -1)
         lift(values, size, 1, THIRD, -1)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _APPROXIMATION: Final = (4096, 3563, 3099, 2696, 2345, 2040, 1774, 1544)
 _DETAIL: Final = (4709, 4096, 3563, 3099, 2696, 2345, 2040)
-_LIFTS: Final = ((1, -6497), (0, -217), (1, 3616), (0, 1817))
+_LIFTS: Final = ((1, -6496), (0, -217), (1, 3616), (0, 1817))
 _NEIGHBOURS: Final = (0, 1, 2, 3, 3, 4, 4, 5, 5, 5, 6, 6, 6, 6, 6)
 _MEANS: Final = (655, 1966, 4588, 8520, 14418, 22938, 39322, 65536, 131072)
 _PREDICTED: Final = (38, 102, 256, 512, 1024, 2048, 4096)
-_CONFIDENCE: Final = [(65536 * (10 * s + 4) + 5 * s + 10) // (10 * s + 20) for s in range(64)]
+_CONFIDENCE: Final = [(65536 * (10 * s + 4) + 5 * s + 10) // (10 * s + 20) for s in range(251)]
 
 # -- wavelet ---------------------------------------------------------------------------
 
@@ -57,6 +57,7 @@ def from_bands(bands: list[list[int]]) -> list[int]:
     for detail in bands[1:]:
         x = [0] * (len(low) + len(detail))
         x[::2], x[1::2] = low, detail
+        x = [clip(value, 2**38) for value in x]
         for parity, factor in reversed(_LIFTS):
             _lift(x, parity, factor, -1)
         low = x
@@ -93,37 +94,53 @@ class Band:
     """Prediction of the approximation."""
 
     def __init__(self) -> None:
-        self.history = [0] * 4
-        self.depth = 0
-        self._weights = [65536, 0, 0, 0]
-        self._b = [2**24, 0, 0, 0]
-        self._r: Matrix = [[2**24 * (i == j) for j in range(4)] for i in range(4)]
-        self._energy = self._size = 0
+        self._weights = [0] * 4
+        self._b = [0] * 4
+        self._r: Matrix = [[2**12 * (i == j) for j in range(4)] for i in range(4)]
+        self._energy = self._usual = self._z = 0
+        self.forget(0)
 
     def forget(self, depth: int) -> None:
         """Other levels, or a run, begin."""
-        self.history = [0] * 4
         self.depth = depth
+        self._history = [0] * 4
+        self._last = self._slow = 0
+        self._fresh = True
 
     def predict(self) -> int:
         """The next coefficient."""
-        pairs = zip(self.history, self._weights, strict=True)
-        return clip(sum(c * w >> 16 for c, w in pairs), 2**40)
+        pairs = zip(self._history, self._weights, strict=True)
+        return clip(self._last + (sum(h * w for h, w in pairs) >> 16), 2**38)
 
     def learn(self, c: int) -> None:
         """The coefficient that came."""
-        c = clip(c, 2**40)
-        self._size += (abs(c) - self._size) >> 5
-        z = max(self._size.bit_length() - 12, 0)
-        a = [clip(value >> z, 32767) for value in self.history]
-        y = clip(c >> z, 32767)
+        c = clip(c, 2**38)
+        if self._fresh:
+            self._fresh = False
+            self._last = self._slow = c
+            return
+        change = c - self._last
+        self._usual += min(abs(change) - self._usual, 3 * self._usual + 256) >> 4
+        bits = (self._usual >> self._z).bit_length()
+        if bits > 12 and self._z < 15:
+            self._z += 1
+        elif bits < 11 and self._z > 0:
+            self._z -= 1
+        reach = 32767 << self._z
+        change = clip(change, reach)
+        a = [clip(h >> self._z, 32767) for h in self._history]
+        y = change >> self._z
         for i in range(4):
             for j in range(4):
                 self._r[i][j] += a[i] * a[j] - (self._r[i][j] >> 9)
             self._b[i] += y * a[i] - (self._b[i] >> 9)
         self._energy += y * y - (self._energy >> 9)
-        solve(self._r, self._b, self._energy, 10, self._weights)
-        self.history = [c, *self.history[:3]]
+        self._weights = [0] * 4
+        solve(self._r, self._b, self._energy, 8, self._weights)
+        self._last = c
+        self._slow += (c - self._slow) >> 4
+        above = clip(c - self._slow, reach)
+        self._history = [change, *self._history[:2], above]
 
 
 @dataclass(slots=True)
@@ -137,6 +154,7 @@ class Place:
     active: int
     near: int
     sharp: int
+    left: int
     parent: int
     slots: list[int]
 
@@ -153,6 +171,8 @@ class Transform:
         self._signed = [[0] * 63 for _ in range(8)]
         self._number = [[0] * 63 for _ in range(8)]
         self._activity = [6554] * 8
+        self._previous = [(0, 0)] * 8
+        self._step = 0
         self._rest = model(6 * 144)
         self.band = Band()
 
@@ -162,21 +182,23 @@ class Transform:
         predicted = to_bands(prediction)
         if self.band.depth != len(predicted) - 1:
             self.band.forget(len(predicted) - 1)
+        self._rescale(step)
         levels: list[list[int]] = []
         values: list[list[int]] = []
         for b, pi in enumerate(predicted):
-            n, w = len(pi), band_step(step, b, len(predicted))
-            over = [min((abs(value) << 8) // w, 2**40) for value in pi]
+            n, identity = len(pi), identity_of(b, len(predicted))
+            w, spacing = band_step(step, b, len(predicted)), len(predicted) - max(b, 1)
+            over = [(abs(value) << 8) // w for value in pi]
             levels.append([])
             values.append([])
             agreeing = 0
             for i in range(n):
-                phase = phases[min((2 * i + 1) * count // (2 * n), count - 1)]
-                place = self._place(identity_of(b, len(predicted)), phase, i, n, over, levels)
+                phase = phases[min(((2 * i + 1) << spacing) >> 1, count - 1)]
+                place = self._place(identity, phase, i, over, levels)
                 base = self.band.predict() if b == 0 else 0
-                level = self._level(coded, place, pi[i], _at(levels[b], i - 1), agreeing)
+                level = self._level(coded, place, pi[i], agreeing)
                 size = abs(level)
-                need(size <= min(2**26, 2**39 // w), "level")
+                need(size <= min(2**26, 2**38 // w), "level")
                 value = (256 * size - 8) * w >> 8 if size else 0
                 levels[b].append(level)
                 values[b].append(base + (-value if level < 0 else value))
@@ -185,25 +207,44 @@ class Transform:
                 if b == 0:
                     self.band.learn(values[b][i])
                 self._learn(place.identity, phase, level)
+                self._previous[identity] = (level, place.left)
         return from_bands(values)
 
+    def _rescale(self, step: int) -> None:
+        """Means count in steps: they follow the step."""
+        before, self._step = self._step, step
+        if before in (0, step):
+            return
+        for table in (self._magnitude, self._signed, [self._activity]):
+            for row in table:
+                row[:] = [clip(mean * before // step, 2**24) for mean in row]
+
+    def _usual(self, identity: int, phase: int) -> int:
+        """Mean magnitude at a phase and beside it."""
+        row = self._magnitude[identity]
+        if phase == 62:
+            return row[62]
+        return (2 * row[phase] + row[max(phase - 1, 0)] + row[min(phase + 1, 61)]) >> 2
+
     def _place(
-        self, identity: int, phase: int, i: int, n: int, over: list[int], levels: list[list[int]]
+        self, identity: int, phase: int, i: int, over: list[int], levels: list[list[int]]
     ) -> Place:
-        own, b = levels[-1], len(levels) - 1
-        left, before = abs(_at(own, i - 1)), abs(_at(own, i - 2))
+        b = len(levels) - 1
+        signed_left, signed_before = self._previous[identity]
+        left, before = abs(signed_left), abs(signed_before)
         signed = around = above = 0
         if b > 0:
             coarser = levels[b - 1]
-            j = min(i * len(coarser) // n, len(coarser) - 1)
+            j = min(i if b == 1 else i >> 1, len(coarser) - 1)
             signed = coarser[j]
             around = abs(_at(coarser, j - 1)) + abs(_at(coarser, j + 1))
-        if b > 1:
-            above = abs(_at(levels[b - 2], i * len(levels[b - 2]) // n))
+            if b > 1:
+                j = min(j if b == 2 else j >> 1, len(levels[b - 2]) - 1)
+                above = abs(levels[b - 2][j])
         parent = abs(signed)
         total = 4 * left + 2 * before + 2 * parent + around
         nu = _NEIGHBOURS[total] if total < 15 else 7 + (total > 22) + (total > 40)
-        mu = _class(_MEANS, self._magnitude[identity][phase])
+        mu = _class(_MEANS, self._usual(identity, phase))
         alpha = _class(_MEANS, self._activity[identity])
         smooth = _class(_PREDICTED, (2 * over[i] + _at(over, i - 1) + _at(over, i + 1)) >> 2)
         sharp = _class(_PREDICTED, over[i])
@@ -219,16 +260,16 @@ class Transform:
             2664 + 40 * identity + 4 * alpha + near,
             2984 + 320 * min(above, 2) + 80 * min(parent, 3) + 10 * smooth + alpha,
         ]
-        return Place(identity, phase, nu, mu, alpha, near, sharp, signed, slots)
+        return Place(identity, phase, nu, mu, alpha, near, sharp, signed_left, signed, slots)
 
-    def _level(self, coded: Source, place: Place, pi: int, previous: int, agreeing: int) -> int:
+    def _level(self, coded: Source, place: Place, pi: int, agreeing: int) -> int:
         if not self._decide(coded, place, 0):
             return 0
         usual = self._signed[place.identity][place.phase]
         s = 0 if place.sharp < 2 else _sign(pi)
         t = 1 if usual > 9830 else (2 if usual < -9830 else 0)
         one = 9 * s + 3 * t + agreeing
-        two = 27 + 8 * (3 * _sign(previous) + _sign(place.parent)) + place.identity
+        two = 27 + 8 * (3 * _sign(place.left) + _sign(place.parent)) + place.identity
         logit = clip(self._signs.logit(one) + self._signs.logit(two), 2047)
         negative = coded.bit(clip(SQUASH[logit + 2048], 2000, 63536))
         self._signs.update(one, negative)
@@ -243,8 +284,7 @@ class Transform:
     def _decide(self, coded: Source, place: Place, n: int) -> int:
         slots = [slot + 3944 * n for slot in place.slots]
         x = [
-            (self._slots.logit(slot) * _CONFIDENCE[min(self._slots.seen[slot], 63)]) >> 16
-            for slot in slots
+            (self._slots.logit(slot) * _CONFIDENCE[self._slots.seen[slot]]) >> 16 for slot in slots
         ]
         sets = (
             self._weights[8 * n + place.identity],
@@ -254,8 +294,8 @@ class Transform:
         logit = clip(total >> 17, 2047)
         final = self._maps[10 * n + place.active]
         mixed = SQUASH[logit + 2048]
-        bit = coded.bit(clip((mixed + final.value(logit)) >> 1, 24, 65512))
-        error = 5 * (65536 * bit - mixed)
+        bit = coded.bit(clip((mixed + final.value(logit)) >> 1, 4, 65532))
+        error = 4 * (65536 * bit - mixed)
         for weights in sets:
             for k, v in enumerate(x):
                 weights[k] = clip(weights[k] + ((error * v + 65536) >> 17), 2**22)
@@ -267,11 +307,11 @@ class Transform:
     def _learn(self, identity: int, phase: int, level: int) -> None:
         self._number[identity][phase] += 1
         r = RATES[min(self._number[identity][phase], 23)]
-        m = min(abs(level), 255) << 16
+        m = min(abs(level), 16) << 16
         row, signed = self._magnitude[identity], self._signed[identity]
         row[phase] += ((m - row[phase]) * r) >> 16
         signed[phase] += (((-m if level < 0 else m) - signed[phase]) * r) >> 16
-        self._activity[identity] += ((m - self._activity[identity]) * 61) >> 10
+        self._activity[identity] += ((m - self._activity[identity]) * 81) >> 10
 
 
 class KernelCorrections:

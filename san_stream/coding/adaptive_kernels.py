@@ -3,8 +3,8 @@
 A kernel is a mean beat without the line between its ends, in 1/256 ADC unit; signals and
 predictions are in 1/16. A decoded beat goes to the nearest kernel, which then moves towards
 it by one over the beats that it has seen; a beat that none describes becomes a kernel
-itself (docs/format.md, "Kernels"). |kernel| < 2^38, |signal| < 2^36, amplitudes below 2^15
-in 1/4096: products stay below 2^53.
+itself. |kernel| < 2^38, |signal| < 2^36, amplitudes below 2^15
+in 1/4096: products stay below 2^53. See docs/format-transform.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The approximation band, predicted from its last values across blocks (docs/format.md).
+"""The approximation band, predicted from its last values across blocks (docs/format-transform.md).
 
 The next coefficient less the last one is regressed, by least squares, on the last three
 differences and on how far the last coefficient lies above a slow mean; an offset of the

@@ -3,8 +3,8 @@
 A block's spikes come in order of time, each behind a bit "one more"; the bit's context is
 how far the block's end is from where the next spike is expected. Time is coded as a
 difference from that place, amplitude as a difference from the kernel's last one. A later
-lead expects the spikes of the lead before it (docs/format.md, "Beats"). Times are relative
-to the block that is being coded, so that they stay small for ever.
+lead expects the spikes of the lead before it. Times are relative
+to the block that is being coded, so that they stay small for ever. See docs/format-transform.md.
 """
 
 from __future__ import annotations

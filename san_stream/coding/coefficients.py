@@ -1,4 +1,4 @@
-"""Wavelet coefficients of one block of one lead, context by context (docs/format.md).
+"""Wavelet coefficients of one block of one lead, context by context (docs/format-transform.md).
 
 Each level is coded by the decisions "> 0", "> 1" and "> 2", its sign, and the rest as a
 number. A decision mixes nine adaptive contexts by the sum of two weight sets; the contexts

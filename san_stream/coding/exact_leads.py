@@ -26,7 +26,7 @@ from san_stream.coding.other_leads import TAIL, lags_of, regressor_count
 from san_stream.coding.tiny_coder import TAPS, TINY_MEMORY, TINY_PHASE_SLOTS, TINY_SLOTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from fractions import Fraction
 
     from san_stream.coding.core import Core
@@ -151,14 +151,48 @@ class MixedCoder:
         )
 
 
-class FastCoder:
+class LoneCoder:
+    """A lead that is predicted from itself alone: what `fast` and `tiny` share.
+
+    Subclasses set the stores and the two functions in their constructor.
+    """
+
+    _memory: Any
+    _history: Any
+    _stores: tuple[Any, ...]
+    _restart: Callable[..., None]
+    _code: Callable[..., None]
+
+    def __init__(self, rate: Fraction, bound: int) -> None:
+        self._bound, self._refractory = bound, refractory(rate)
+
+    def restart(self, value: int) -> None:
+        """A run begins."""
+        self._restart(self._memory, self._history, value)
+
+    def code(self, state: Any, buffer: Any, samples: Any, valid: Any) -> None:
+        """Code the samples of a block."""
+        self._code(
+            state,
+            buffer,
+            samples,
+            valid,
+            self._bound,
+            self._refractory,
+            self._memory,
+            self._history,
+            *self._stores,
+        )
+
+
+class FastCoder(LoneCoder):
     """A lead under `fast`."""
 
     def __init__(self, rate: Fraction, bound: int, core: Core) -> None:
         make, words = core.integers, core.words
         width = 2 * bound + 1
-        self._core = core
-        self._bound, self._refractory = bound, refractory(rate)
+        super().__init__(rate, bound)
+        self._restart, self._code = core.restart_fast, core.code_fast
         self._memory = make(FAST_MEMORY, 0)
         self._history = make(3 * LONG, 0)
         short, long, mixing = make(SHORT, 0), make(LONG, 0), words(FAST_WEIGHTS, 0)
@@ -174,33 +208,15 @@ class FastCoder:
             make(NUMBER_SIZE, 0),
         )
 
-    def restart(self, value: int) -> None:
-        """A run begins."""
-        self._core.restart_fast(self._memory, self._history, value)
 
-    def code(self, state: Any, buffer: Any, samples: Any, valid: Any) -> None:
-        """Code the samples of a block."""
-        self._core.code_fast(
-            state,
-            buffer,
-            samples,
-            valid,
-            self._bound,
-            self._refractory,
-            self._memory,
-            self._history,
-            *self._stores,
-        )
-
-
-class TinyCoder:
+class TinyCoder(LoneCoder):
     """A lead under `tiny`."""
 
     def __init__(self, rate: Fraction, bound: int, core: Core) -> None:
         make = core.integers
         width = 2 * bound + 1
-        self._core = core
-        self._bound, self._refractory = bound, refractory(rate)
+        super().__init__(rate, bound)
+        self._restart, self._code = core.restart_tiny, core.code_tiny
         self._memory = make(TINY_MEMORY, 0)
         self._history = make(3 * TAPS, 0)
         weights = make(TAPS, 0)
@@ -212,24 +228,6 @@ class TinyCoder:
             make(TINY_PHASE_SLOTS, EVEN),
             make(NUMBER_SIZE, EVEN),
             make(NUMBER_SIZE, 0),
-        )
-
-    def restart(self, value: int) -> None:
-        """A run begins."""
-        self._core.restart_tiny(self._memory, self._history, value)
-
-    def code(self, state: Any, buffer: Any, samples: Any, valid: Any) -> None:
-        """Code the samples of a block."""
-        self._core.code_tiny(
-            state,
-            buffer,
-            samples,
-            valid,
-            self._bound,
-            self._refractory,
-            self._memory,
-            self._history,
-            *self._stores,
         )
 
 

@@ -3,7 +3,7 @@
 The kernel that both ends know is a mean of decoded beats, coarse where the step is coarse.
 At these points a bit says whether a correction follows: the wavelet coefficients of what
 the encoder's true mean beat has more, quantised the finer the more often the kernel will be
-used (docs/format.md, "Corrections of kernels").
+used (docs/format-transform.md, "Corrections of kernels").
 """
 
 from __future__ import annotations

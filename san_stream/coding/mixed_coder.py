@@ -1,4 +1,4 @@
-"""Presets `lean` and `max`: one lead's samples, one after the other (docs/format.md).
+"""Presets `lean` and `max`: one lead's samples, one after the other (docs/format-coding.md).
 
 Predict, code the residual, learn. With a bound e > 0 residuals are quantised in steps of
 2e + 1 and prediction goes on from what the decoder has (closed loop).

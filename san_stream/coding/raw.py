@@ -1,4 +1,4 @@
-"""Samples as they are, for signals that no model shortens (docs/format.md, "Layer 3")."""
+"""Samples as they are, for signals that no model shortens (docs/format-coding.md, "Layer 3")."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One block of one lead: what the spikes left, through the wavelet and back (docs/format.md).
+"""One block of one lead: what the spikes left, through the wavelet and back.
 
 Signals are in 1/16 ADC units. Contexts of a coefficient come from levels already coded, so
-that the decoder finds the same ones.
+that the decoder finds the same ones. See docs/format-transform.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The CDF 9/7 wavelet of a block, in integers and exactly invertible (docs/format.md).
+"""The CDF 9/7 wavelet of a block, in integers and exactly invertible (docs/format-transform.md).
 
 Lifting steps with coefficients in 1/4096, rounded half up, whole-sample symmetric at the
 ends (Cohen, Daubechies, Feauveau 1992; Daubechies and Sweldens 1998; the filter of JPEG

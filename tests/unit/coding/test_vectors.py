@@ -102,8 +102,6 @@ def test_outer_product_fills_the_lower_triangle(a: list[int], b: list[int], i: i
 def test_three_sets_of_weights_share_a_sum_and_a_step(
     a: list[int], b: list[int], error: int
 ) -> None:
-    if not hasattr(vectors, "dot_sets"):
-        pytest.skip("this release moves one set at a time")
     inputs, places = b[:N], (3, 20, 11)
     total = sum(a[p + k] * inputs[k] for p in places for k in range(N))
     assert forms("dot_sets", a, inputs, *places, N) == [(a, total)] * 2

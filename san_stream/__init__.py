@@ -20,11 +20,12 @@ from san_stream.flithos import RunningMean, flithos, inverse_ratio
 from san_stream.kernels import Kernel, Kernels, KernelSet
 from san_stream.profiles import Bounded, Lossless, Quality, Spikes
 from san_stream.reader import FrameReader
-from san_stream.types import Chunk, Event, Gap, Lead, Signal, Spike, StreamInfo, Window
+from san_stream.types import Beat, Chunk, Event, Gap, Lead, Signal, Spike, StreamInfo, Window
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Beat",
     "Bounded",
     "Chunk",
     "Counters",

@@ -9,10 +9,11 @@ from san_stream.coding.core import PLAIN, Core
 from san_stream.coding.stream import MAX_MODEL_BYTES, model_bytes
 from san_stream.errors import FormatError
 from san_stream.headers import Header, pack_header, unpack_header
+from san_stream.news import News
 from san_stream.payloads import STATISTICS
 from san_stream.profiles import Lossless, Spikes
 from san_stream.reader import Broken, Damage, Message, MessageReader
-from san_stream.stream_decoder import News, StreamDecoder
+from san_stream.stream_decoder import StreamDecoder
 from san_stream.wire import Kind
 
 if TYPE_CHECKING:

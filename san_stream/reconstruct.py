@@ -129,3 +129,18 @@ def block_spikes(
         part[:, 3] = amplitudes
         parts.append(part)
     return np.concatenate(parts)
+
+
+def block_beats(block: Block) -> list[NDArray[np.int64]]:
+    """Beats of each lead of a block that has any.
+
+    Returns:
+        int64 ``[k, 5]`` each: sample, quarter, lead, kernel, amplitude.
+    """
+    parts = []
+    for lead, beats in enumerate(block.beats):
+        if beats:
+            time, kernel, amplitude, quarter = np.array(beats, np.int64).T
+            columns = (time + block.first, quarter, np.full_like(time, lead), kernel, amplitude)
+            parts.append(np.stack(columns, axis=1))
+    return parts

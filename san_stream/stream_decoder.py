@@ -7,7 +7,6 @@ words; nothing here raises on data.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from san_stream.coding.layers import Block
 from san_stream.coding.stream import StreamCoder, message_work, window_ends
 from san_stream.errors import FormatError
+from san_stream.news import News
 from san_stream.payloads import (
     VALIDITY,
     CodePrefix,
@@ -25,8 +25,8 @@ from san_stream.payloads import (
     unpack_events,
     unpack_gap,
 )
-from san_stream.reconstruct import Reconstructor, block_spikes
-from san_stream.types import Event, Gap, Signal, Window
+from san_stream.reconstruct import Reconstructor, block_beats, block_spikes
+from san_stream.types import Gap
 from san_stream.windows import WindowLedger
 from san_stream.wire import BLOCK_MODULUS
 
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from san_stream.coding.core import Core
     from san_stream.headers import Header
     from san_stream.reader import Message
-
-MAX_NOTICES = 100
+    from san_stream.types import Signal
 
 LOST = "lost"
 UNDECODABLE = "undecodable"
@@ -53,27 +52,6 @@ def split_blocks(first: int, count: int, block: int) -> list[tuple[int, int]]:
         pieces.append((at, stop - at))
         at = stop
     return pieces
-
-
-@dataclass(slots=True)
-class News:
-    """What waits for the next `Signal`."""
-
-    gaps: list[Gap] = field(default_factory=list)
-    windows: list[Window] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-    spikes: list[NDArray[np.int64]] = field(default_factory=list)
-
-    def notice(self, text: str) -> None:
-        """Add a notice; beyond the hundredth only that there were more."""
-        if len(self.notices) < MAX_NOTICES:
-            self.notices.append(text)
-        elif len(self.notices) == MAX_NOTICES:
-            self.notices.append("further notices left out")
-
-    def __bool__(self) -> bool:
-        return bool(self.gaps or self.windows or self.events or self.notices)
 
 
 class StreamDecoder:
@@ -229,7 +207,7 @@ class StreamDecoder:
                 valid_rows.append(valid)
         except FormatError as error:
             self.lose_sync(f"CODE message at sample {prefix.first}: {error}")
-            self.news.spikes.clear()  # their samples are lost
+            self.news.drop_codes()
             self._miss(prefix.first + prefix.count, UNDECODABLE)
             return None
         for layer, bits in self._coder.usage.items():
@@ -268,6 +246,7 @@ class StreamDecoder:
                 self.news.spikes.append(spikes)
         else:
             values = np.array(block.samples, dtype=np.int64).T
+            self.news.beats += block_beats(block)
         for i, lead_info in enumerate(leads):
             values[~valid[:, i], i] = lead_info.invalid or 0
         hidden = min(max(self._blind_until - block.first, 0), block.count)
@@ -305,21 +284,9 @@ class StreamDecoder:
     ) -> Signal:
         """A `Signal` with all news so far."""
         news, self.news = self.news, News()
-        leads = len(self.header.info.leads)
-        if rows is None or valid is None:
-            rows, valid = np.zeros((0, leads), np.int32), np.zeros((0, leads), np.bool_)
-        return Signal(
-            info=self.header.info,
-            first_sample=self.position if first is None else first,
-            digital=rows,
-            valid=valid,
-            gaps=tuple(news.gaps),
-            windows=tuple(news.windows),
-            events=tuple(news.events),
-            notices=tuple(news.notices),
-            segment=self.segment,
-            code=np.concatenate([np.zeros((0, 4), np.int64), *news.spikes]),
-        )
+        at = self.position if first is None else first
+        samples = None if rows is None or valid is None else (rows, valid)
+        return news.signal(self.header.info, at, samples, self.segment)
 
     def gap(self, message: Message) -> None:
         """A GAP message: samples that do not exist."""

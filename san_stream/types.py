@@ -27,6 +27,8 @@ MAX_POSITION = 2**62
 MAX_NAME_BYTES = 64
 MAX_UNIT_BYTES = 16
 MAX_EVENT_TEXT_BYTES = 1024
+NEW_KERNEL = 8
+"""Number of a beat whose shape was not known yet (docs/format-transform.md)."""
 
 
 MAX_RATE_PART = 2**31 - 1
@@ -254,6 +256,23 @@ class Spike(NamedTuple):
     amplitude: int
 
 
+class Beat(NamedTuple):
+    """One spike of a kernel that was adapted to the signal: where a known shape occurs.
+
+    Attributes:
+        position: absolute, in samples and quarters of one; the same place of the shape each
+            time, on ECG within some 25 ms of the R wave.
+        lead: index of its lead.
+        kernel: which of the lead's shapes, 0 to 7; None for one that was not known yet.
+        gain: its size, in units of the shape's own.
+    """
+
+    position: float
+    lead: int
+    kernel: int | None
+    gain: float
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The quality figures of one window (windows tile the absolute sample index).
@@ -330,6 +349,8 @@ class Signal:
         events: annotations that came with it.
         code: int64 ``[k, 4]``, the spikes whose kernels begin in its samples, a lead and
             kernel after the other: position, lead, kernel, amplitude (see `Spike`).
+        beat_code: int64 ``[k, 5]``, spikes of adapted kernels (quality; bounded above 2): sample,
+            quarter, lead, kernel (8: new), amplitude in 1/16 octave. See `beats`.
         notices: what else the decoder met (damage, duplicates, unknown kinds), in words.
         segment: 0, 1, ...: counts the streams of this number that began (``cat a b``).
     """
@@ -344,11 +365,22 @@ class Signal:
     notices: tuple[str, ...] = ()
     segment: int = 0
     code: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), np.int64))
+    beat_code: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 5), np.int64))
 
     @property
     def spikes(self) -> tuple[Spike, ...]:
         """The sparse code, spike by spike; empty in a profile without spikes."""
         return tuple(Spike(*row) for row in self.code.tolist())
+
+    @property
+    def beats(self) -> tuple[Beat, ...]:
+        """Where adapted kernels occur: in these samples, or a little before or behind them."""
+        return tuple(
+            Beat(
+                at + quarter / 4, lead, None if kernel == NEW_KERNEL else kernel, 2.0 ** (size / 16)
+            )
+            for at, quarter, lead, kernel, size in self.beat_code.tolist()
+        )
 
     @property
     def stream(self) -> int:

@@ -32,10 +32,12 @@ class Decoded:
     Attributes:
         samples: integers or floats ``[n]``, in ADC units.
         payload_bits: bits of the samples themselves, without framing and headers.
+        size: bytes that the signal takes, where the file holds others too; else None.
     """
 
     samples: NDArray[Any]
     payload_bits: int
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

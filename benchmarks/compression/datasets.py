@@ -46,6 +46,7 @@ class Signal:
         record: set and record, e.g. ``"mitdb/118"``. lead: its index, from 0.
         samples: ADC values, int64 ``[n]``.
         rate: Hz. name, unit, gain, baseline, bits: as in `san_stream.Lead`.
+        before: the leads before it that have the same rate, in their order.
     """
 
     record: str
@@ -57,6 +58,7 @@ class Signal:
     gain: float
     baseline: int
     bits: int
+    before: tuple[Signal, ...] = ()
 
     @property
     def key(self) -> str:
@@ -65,7 +67,11 @@ class Signal:
 
     def cut(self, count: int) -> Signal:
         """The same, at most so many samples long."""
-        return replace(self, samples=np.ascontiguousarray(self.samples[:count], np.int64))
+        return replace(
+            self,
+            samples=np.ascontiguousarray(self.samples[:count], np.int64),
+            before=tuple(lead.cut(count) for lead in self.before),
+        )
 
 
 def expand(names: str) -> list[str]:
@@ -92,11 +98,13 @@ def load(root: Path, record: str, minutes: float, leads: tuple[int, ...] | None)
         signals = _edf(root, record)
     else:
         signals = _wfdb(root, record, minutes)
-    return [
-        signal.cut(int(signal.rate * 60 * minutes))
-        for signal in signals
-        if leads is None or signal.lead in leads
-    ]
+    chosen = []
+    for place, signal in enumerate(signals):
+        if leads is None or signal.lead in leads:
+            before = tuple(lead for lead in signals[:place] if lead.rate == signal.rate)
+            whole = replace(signal, before=before)
+            chosen.append(whole.cut(int(signal.rate * 60 * minutes)))
+    return chosen
 
 
 def _wfdb(root: Path, record: str, minutes: float) -> list[Signal]:

@@ -79,7 +79,7 @@ def measure(codec: Codec, cell: Cell, signal: Signal) -> dict[str, Any]:
         delay = codec.delay(signal, cell.mode, cell.parameter, block)
     except Exception as error:  # noqa: BLE001 - whatever a peer stumbles over is its row
         return row | {"status": f"failed: {type(error).__name__}: {str(error)[:200]}"}
-    size = len(data)
+    size = len(data) if decoded.size is None else decoded.size
     return row | {
         "status": _status(cell, signal, decoded),
         "samples": count,

@@ -118,6 +118,8 @@ class TransformLayer:
             self.advice,
             decoding=wire.decoding,
         )
+        if wire.decoding:
+            block.beats = [own.spikes for own in self.quality.states]
         cost = wire.note(RESIDUAL, cost)
         if self._bounds:
             self._correct(block, wire, exact)

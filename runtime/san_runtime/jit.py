@@ -18,15 +18,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numba
-from numba.core import config
+from numba.core import config, event
 
 import san_stream.coding
+from san_runtime.announce import compiling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 KEPT_CACHES: Final = 3
 """How many states of the sources keep their cache."""
+
+
+class _CompileListener(event.Listener):
+    """Passes on that the compiler starts; code from the cache does not come by here."""
+
+    def on_start(self, event: object) -> None:
+        """A function is about to be compiled."""
+        del event
+        compiling()
+
+    def on_end(self, event: object) -> None:
+        """It was."""
+
+
+event.register("numba:compile", _CompileListener())  # type: ignore[no-untyped-call]
 
 
 def user_cache() -> Path:

@@ -631,3 +631,28 @@ class TestDoctor:
         assert main(["doctor"]) == 0
         out = capsys.readouterr().out
         assert "missing no_such_package: pip install 'san-stream[physionet]'" in out
+
+
+def test_compiling_is_announced_once() -> None:
+    from san_runtime import announce
+
+    told: list[str] = []
+    announce.when_compiling(lambda: told.append("first"))
+    announce.when_compiling(lambda: told.append("second"))
+    announce.compiling()
+    announce.compiling()
+    assert told == ["second"]
+
+
+@pytest.mark.compiled
+def test_the_compiler_announces_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from san_runtime import announce
+    from san_runtime.jit import jit
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    told: list[int] = []
+    announce.when_compiling(lambda: told.append(1))
+    assert jit(lambda a: a + 1)(1) == 2
+    assert told == [1]

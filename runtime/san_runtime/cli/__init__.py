@@ -14,6 +14,7 @@ __all__ = ["main"]
 BAD_INPUT = 2
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+COMPILING = "compiling the codec for this machine: about a minute, this once"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,10 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             "pip install 'san-stream[runtime]'\n"
         )
         return BAD_INPUT
+    from san_runtime.announce import when_compiling
     from san_runtime.cli.app import app
-    from san_runtime.cli.console import escape
+    from san_runtime.cli.console import escape, note
     from san_stream.errors import SanStreamError
 
+    if sys.stderr.isatty():
+        when_compiling(lambda: note(COMPILING))
     try:
         result = app.main(args=argv, prog_name="san-stream", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

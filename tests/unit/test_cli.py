@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -645,9 +646,7 @@ def test_compiling_is_announced_once() -> None:
 
 
 @pytest.mark.compiled
-def test_the_compiler_announces_itself(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_compiler_announces_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from san_runtime import announce
     from san_runtime.jit import jit
 
@@ -656,3 +655,33 @@ def test_the_compiler_announces_itself(
     announce.when_compiling(lambda: told.append(1))
     assert jit(lambda a: a + 1)(1) == 2
     assert told == [1]
+
+
+RECORDS_WITHOUT_COMPILING = """
+import sys
+from san_runtime import announce, compiled_core, Encoder, open_source
+from san_runtime.warm import profiles
+from san_stream import Chunk, Decoder, Spikes
+
+announce.when_compiling(lambda: sys.exit("something was compiled"))
+with open_source(f"wfdb:{sys.argv[1]}", duration=60) as source:
+    info, chunks = source.infos[0], [item for item in source if isinstance(item, Chunk)]
+for profile in profiles():
+    if not isinstance(profile, Spikes):  # kernels of another rate
+        encoder = Encoder(info, profile)
+        data = [message for chunk in chunks for message in encoder.push(chunk)]
+        Decoder(core=compiled_core()).push(b"".join(data + encoder.close()))
+"""
+
+
+@pytest.mark.long
+def test_doctor_warms_all_that_is_compiled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data: Callable[[str], Path]
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    warming = [sys.executable, "-m", "san_runtime", "doctor", "--warm", "--json"]
+    found = json.loads(subprocess.run(warming, check=True, capture_output=True, text=True).stdout)
+    assert found["warmed_seconds"] > 1
+    using = [sys.executable, "-c", RECORDS_WITHOUT_COMPILING, str(data("mitdb/106"))]
+    done = subprocess.run(using, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

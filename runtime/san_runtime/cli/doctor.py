@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,7 @@ import click
 
 from san_runtime.cli.console import say, say_json
 from san_runtime.cli.options import json_option
+from san_stream.errors import MissingExtraError
 
 PACKAGES: Final = {
     "numpy": "",
@@ -36,9 +38,12 @@ _DISTRIBUTIONS: Final = {"serial": "pyserial"}
 
 @click.command(name="doctor", short_help="Say what is installed and what is missing.")
 @json_option
-def command(as_json: bool) -> int:
+@click.option("--warm", is_flag=True, help="Compile the codec now, so that nobody waits later.")
+def command(as_json: bool, warm: bool) -> int:
     """Report Python, packages, the compiler's cache, CPU, CUDA and data on this machine."""
     found = examine()
+    if warm:
+        found["warmed_seconds"] = _warm()
     if as_json:
         say_json(found)
         return 0
@@ -48,6 +53,8 @@ def command(as_json: bool) -> int:
     rows += [(name, str(value or "missing")) for name, value in found["packages"].items()]
     cache = found["numba_cache"]
     rows += [("compiler cache", f"{cache['folder']} ({cache['state']})")]
+    if warm:
+        rows += [("compiled", f"all of the codec, {found['warmed_seconds']:.1f} s")]
     rows += [("CUDA", found["cuda"]), ("SAN_STREAM_DATA", found["data"])]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
@@ -120,6 +127,21 @@ def _cache() -> dict[str, str]:
     except OSError:
         state = "not writable: compiled anew each time"
     return {"folder": str(folder), "state": state}
+
+
+def _warm() -> float:
+    """Fill the compiler's cache; the seconds that it took.
+
+    Raises:
+        MissingExtraError: the compiler is not installed.
+    """
+    if find_spec("numba") is None:
+        raise MissingExtraError("numba", "runtime", "doctor --warm")
+    from san_runtime.warm import warm
+
+    begun = time.perf_counter()
+    warm()
+    return time.perf_counter() - begun
 
 
 def _cuda() -> str:

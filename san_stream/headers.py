@@ -35,6 +35,12 @@ MAX_BLOCK: Final = 32768
 MAX_BLOCK_VALUES: Final = 32768
 MIN_WINDOW: Final = 16
 MAX_WINDOW: Final = 2**20
+SPIKES: Final = 1
+"""Number of the profile that has no tables to train."""
+UNTRAINED: Final = 0
+"""Initial tables: everything begins untrained."""
+TRAINED: Final = 1
+"""Initial tables: behind each RESET the stream says how each lead begins."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -51,6 +57,7 @@ class Header:
         repeat: False where a stream begins.
         assignment: index of the kernel set of each lead; empty without trained kernels.
         late: samples by which spikes of adapted kernels may lie behind their block.
+        tables: id of the initial tables, `UNTRAINED` or `TRAINED`.
     """
 
     info: StreamInfo
@@ -61,6 +68,7 @@ class Header:
     repeat: bool = False
     assignment: tuple[int, ...] = ()
     late: int = 0
+    tables: int = UNTRAINED
 
     def same_stream(self, other: Header) -> bool:
         """Equal but for position and repetition."""
@@ -81,7 +89,7 @@ def pack_header(header: Header) -> bytes:
         out += [zigzag(lead.baseline), bytes((lead.bits,))]
         out += [zigzag(lead.minimum), zigzag(lead.maximum), optional(lead.invalid)]
     out.append(bytes((profile_number(header.profile),)))
-    out += [varint(header.block), varint(header.window), varint(0)]
+    out += [varint(header.block), varint(header.window), varint(header.tables)]
     out += pack_profile(header.profile, len(info.leads), header.assignment, header.late)
     return b"".join(out)
 
@@ -125,7 +133,7 @@ def _unpack_header(scan: Scanner, stream: int, core: Core) -> Header:
         raise FormatError(f"block of {block} samples of {len(leads)} leads is outside the limits")
     if window < MIN_WINDOW:
         raise FormatError(f"window of {window} samples, at least {MIN_WINDOW} are needed")
-    if tables != 0:
+    if tables not in (UNTRAINED, TRAINED) or (tables and number == SPIKES):
         raise FormatError(f"initial tables {tables} are not known to this release")
     profile, assignment, late = unpack_profile(number, scan, info, core)
     while scan.at < len(scan.data):
@@ -133,7 +141,7 @@ def _unpack_header(scan: Scanner, stream: int, core: Core) -> Header:
         scan.octets(scan.varint(len(scan.data)))
         if kind % 2 == 0:
             raise FormatError(f"header extension {kind} is not known to this release")
-    return Header(info, profile, block, window, start, repeat, assignment, late)
+    return Header(info, profile, block, window, start, repeat, assignment, late, tables)
 
 
 def _unpack_lead(scan: Scanner) -> Lead:

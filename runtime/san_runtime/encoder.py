@@ -21,6 +21,8 @@ from san_stream.headers import (
     MAX_BLOCK_VALUES,
     MAX_WINDOW,
     MIN_WINDOW,
+    TRAINED,
+    UNTRAINED,
     Header,
 )
 from san_stream.profiles import (
@@ -69,6 +71,8 @@ class Encoder:
         first_sample: index of the first sample; None takes it from the first item.
         backend: where similarities are computed, "numba" or "reference".
         core: the coding functions; by default the compiled ones.
+        trained: let leads start from what ECGs have taught, where that is cheaper; without
+            it decoders need no start tables.
 
     Raises:
         SettingError: an option is outside its limits.
@@ -91,6 +95,7 @@ class Encoder:
         first_sample: int | None = None,
         backend: str = "numba",
         core: Core | None = None,
+        trained: bool = True,
     ) -> None:
         profile = Lossless() if profile is None else profile
         if isinstance(profile, Bounded):
@@ -118,7 +123,8 @@ class Encoder:
         _check("first sample", first_sample or 0, 0, MAX_POSITION - 1)
         start = first_sample or 0
         late = latency.late if latency else 0
-        header = Header(info, profile, block, window, start, False, assignment, late)
+        tables = TRAINED if trained and not isinstance(profile, Spikes) else UNTRAINED
+        header = Header(info, profile, block, window, start, False, assignment, late, tables)
         if model_bytes(header) > MAX_MODEL_BYTES:
             raise SettingError(
                 f"models of {len(info.leads)} leads take {model_bytes(header) >> 20} MiB, decoders "

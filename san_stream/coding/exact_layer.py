@@ -12,17 +12,18 @@ from san_stream.coding.exact_leads import (
     ExactLead,
     MixedCoder,
     Recent,
+    lead_maker,
     lead_memory,
-    make_leads,
 )
 from san_stream.coding.numbers import EVEN
 from san_stream.coding.other_leads import MOST_OTHERS, TAIL
 from san_stream.coding.range_coder import ERROR, PENDING, POSITION, STATE_SIZE
 from san_stream.coding.raw import WIDEST, WIDTH_BITS
+from san_stream.coding.starts import PREFERRED, begin_predicting, code_start
 from san_stream.payloads import RESIDUAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from fractions import Fraction
 
     from san_stream.coding.core import Core
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 RAW_MARGIN: Final = 2  # bytes that a modelled block may cost more than a raw one
 CHOICE_SECONDS: Final = 2  # of signal by which other leads are chosen
 SCRATCH: Final = 64  # bytes of a buffer that nobody reads
+TRIAL_BYTES: Final = (8, 4096)  # of such a buffer that must not run full: a sample, in all
 
 
 class ExactLayer:
@@ -41,7 +43,7 @@ class ExactLayer:
     Args:
         rate: Hz. leads: of the stream. block: its largest length in samples.
         bounds: largest error of each lead, 0 for exact. preset: how much work is done.
-        core: the coding functions.
+        core: the coding functions. trained: whether leads may start from learned tables.
     """
 
     layers = frozenset((RESIDUAL,))
@@ -54,7 +56,10 @@ class ExactLayer:
         bounds: Sequence[int],
         preset: Preset,
         core: Core,
+        *,
+        trained: bool = False,
     ) -> None:
+        self._trained = trained
         self._rate = rate
         self._leads = leads
         self._block = block
@@ -72,6 +77,8 @@ class ExactLayer:
     def release(self) -> None:
         """Free all stores."""
         self._coders: list[ExactLead] = []
+        self._make: Callable[[int], ExactLead] | None = None
+        self._starting = False
         self._recent: Recent | None = None
         self._sums: Any = None
         self._flags: list[tuple[Any, Any]] = []
@@ -82,7 +89,9 @@ class ExactLayer:
         core, number = self._core, len(self._leads)
         mixed = self._preset in ("lean", "max")
         self._recent = Recent(number if mixed else 0, self._block, core)
-        self._coders = make_leads(self._rate, self._bounds, self._preset, self._recent, core)
+        self._make = lead_maker(self._rate, self._bounds, self._preset, self._recent, core)
+        self._coders = [self._make(lead) for lead in range(number)]
+        self._starting = self._trained
         self._flags = [(core.integers(1, EVEN), core.integers(1, 0)) for _ in self._leads]
         self._scratch = core.integers(STATE_SIZE, 0), core.octets(SCRATCH)
         choosing = mixed and number > MOST_OTHERS + 1
@@ -104,12 +113,39 @@ class ExactLayer:
             if wire.decoding:
                 block.samples.append(self._core.integers(block.count, 0))
             valid = every if block.valid is None else block.valid[lead]
+            if self._starting:
+                self._start(lead, block.samples[lead], valid, wire)
             if wire.decoding:
                 self._read(lead, block.samples[lead], valid, wire)
             else:
                 self._write(lead, block.samples[lead], valid, wire)
+        self._starting = False
         self._finish_block(block.count)
         wire.note(RESIDUAL, cost)
+
+    def _start(self, lead: int, samples: Any, valid: Any, wire: Wire) -> None:
+        """The lead's start, on the wire; its coder is still as new."""
+        start = 0 if wire.decoding else self._cheapest_start(lead, samples, valid)
+        start = code_start(wire.state, wire.buffer, start, self._core)
+        stores = self._coders[lead].learned()
+        begin_predicting(self._preset, self._bounds[lead], stores, start, self._core)
+
+    def _cheapest_start(self, lead: int, samples: Any, valid: Any) -> int:
+        """The start under which the block takes the fewest bits; nothing else changes."""
+        core, make = self._core, self._make
+        if make is None:
+            return 0
+        costs = []
+        for start in PREFERRED:
+            coder = make(lead)
+            coder.restart(self._leads[lead].baseline)
+            begin_predicting(self._preset, self._bounds[lead], coder.learned(), start, core)
+            state = core.integers(STATE_SIZE, 0)
+            buffer = core.octets(TRIAL_BYTES[0] * len(samples) + TRIAL_BYTES[1])
+            core.start_encoder(state)
+            coder.code(state, buffer, core.listed(samples), valid)
+            costs.append(core.spent_bits(state))
+        return PREFERRED[costs.index(min(costs))]
 
     def _write(self, lead: int, samples: Any, valid: Any, wire: Wire) -> None:
         core, state, buffer = self._core, wire.state, wire.buffer

@@ -48,6 +48,9 @@ class ExactLead(Protocol):
     def code(self, state: Any, buffer: Any, samples: Any, valid: Any) -> None:
         """Code the samples of a block; on return they are those of the decoder."""
 
+    def learned(self) -> dict[str, Any]:
+        """The stores that learn what one signal shares with others, by name."""
+
 
 def template_length(rate: Fraction) -> int:
     """Samples of a beat that are told apart: 1.3 s."""
@@ -150,6 +153,19 @@ class MixedCoder:
             *self._work,
         )
 
+    def learned(self) -> dict[str, Any]:
+        """The stores that learn what one signal shares with others, by name."""
+        stores = self._made.stores
+        return {
+            "plan": stores[0],
+            "matrices": stores[5],
+            "right": stores[6],
+            "weights": stores[7],
+            "energies": stores[8],
+            "slots": stores[13],
+            "mixing": stores[14],
+        }
+
 
 class LoneCoder:
     """A lead that is predicted from itself alone: what `fast` and `tiny` share.
@@ -208,6 +224,11 @@ class FastCoder(LoneCoder):
             make(NUMBER_SIZE, 0),
         )
 
+    def learned(self) -> dict[str, Any]:
+        """The stores that learn what one signal shares with others, by name."""
+        _, _, _, mixing, slots, turns, *_ = self._stores
+        return {"mixing": mixing, "slots": slots, "turns": turns}
+
 
 class TinyCoder(LoneCoder):
     """A lead under `tiny`."""
@@ -230,21 +251,23 @@ class TinyCoder(LoneCoder):
             make(NUMBER_SIZE, 0),
         )
 
+    def learned(self) -> dict[str, Any]:
+        """The stores that learn what one signal shares with others, by name."""
+        _, _, slots, others, *_ = self._stores
+        return {"slots": slots, "others": others}
 
-def make_leads(
+
+def lead_maker(
     rate: Fraction, bounds: Sequence[int], preset: Preset, recent: Recent, core: Core
-) -> list[ExactLead]:
-    """A coder for each lead."""
+) -> Callable[[int], ExactLead]:
+    """What makes the coder of the lead of a number, untrained, as often as one is needed."""
     if preset == "tiny":
-        return [TinyCoder(rate, bound, core) for bound in bounds]
+        return lambda lead: TinyCoder(rate, bounds[lead], core)
     if preset == "fast":
-        return [FastCoder(rate, bound, core) for bound in bounds]
+        return lambda lead: FastCoder(rate, bounds[lead], core)
     parts = MIXED_PRESETS[preset]
     work = work_stores(parts, core)
-    return [
-        MixedCoder(lead, parts, rate, bound, recent, work, core)
-        for lead, bound in enumerate(bounds)
-    ]
+    return lambda lead: MixedCoder(lead, parts, rate, bounds[lead], recent, work, core)
 
 
 def lead_memory(lead: int, rate: Fraction, preset: Preset) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from san_stream.coding.exact_layer import ExactLayer
 from san_stream.coding.sparse import SparseCoder
 from san_stream.coding.transform_layer import TransformLayer
+from san_stream.headers import TRAINED
 from san_stream.profiles import Bounded, Lossless, Spikes, is_predicted
 
 if TYPE_CHECKING:
@@ -40,11 +41,12 @@ def make_layer(header: Header, core: Core) -> LayerCoder:
     if isinstance(header.profile, Spikes):
         return SparseCoder(leads, kernel_sets(header), header.profile.kernels.tie, core)
     rate, block, profile = header.info.rate, header.block, header.profile
+    trained = header.tables == TRAINED
     bounds = profile.errors(len(leads)) if isinstance(profile, Bounded) else (0,) * len(leads)
     if isinstance(profile, Lossless | Bounded) and is_predicted(profile):
-        return ExactLayer(rate, leads, block, bounds, profile.preset, core)
+        return ExactLayer(rate, leads, block, bounds, profile.preset, core, trained=trained)
     held = bounds if isinstance(profile, Bounded) else ()
-    return TransformLayer(rate, leads, block, header.late, held, core)
+    return TransformLayer(rate, leads, block, header.late, held, core, trained=trained)
 
 
 def layer_memory(header: Header) -> int:

@@ -34,7 +34,8 @@ from san_stream.coding.quality_state import (
     lead_state,
     transform_work,
 )
-from san_stream.coding.range_coder import ERROR
+from san_stream.coding.range_coder import ERROR, STATE_SIZE
+from san_stream.coding.starts import PREFERRED, UNTRAINED, begin_transforming, code_start
 from san_stream.coding.wavelet import MOST_BANDS
 from san_stream.types import INT32_MAX, INT32_MIN
 
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
 
 STRENGTH: Final = 5571
 """λ = 0.085 steps² a bit, in 1/65536."""
+TRIAL_BYTES: Final = (8, 4096)
+"""Of a buffer that nobody reads and that must not run full: a sample, in all."""
+UNTRAINED_HANDICAP: Final = 16
+"""Bits that an untrained start must save in the first block: a trained one goes on saving."""
 
 
 class Advice(Protocol):
@@ -66,10 +71,12 @@ class QualityCoder:
         rate: Hz. leads: of the stream. block: its largest length in samples.
         late: a block's spikes lie from this many samples behind its first one, up to as many
             behind its end. core: the coding functions. kernels: a lead, 8 at most.
+        trained: whether leads may start from learned tables.
 
     Attributes:
         rate: Hz, rounded. settings: of the spikes. length: of a kernel, 0 where there are none.
         states: of each lead, from the first reset on. most: spikes in a block.
+        trained: as given.
     """
 
     def __init__(
@@ -81,7 +88,9 @@ class QualityCoder:
         core: Core,
         *,
         kernels: int = MOST_KERNELS,
+        trained: bool = False,
     ) -> None:
+        self.trained = trained
         self.core = core
         self.block = block
         self.late = late
@@ -110,6 +119,7 @@ class QualityCoder:
         """Free all stores."""
         self.states: list[LeadState] = []
         self._work: tuple[Any, ...] = ()
+        self._starting = False
 
     def reset(self) -> None:
         """Return to the initial tables."""
@@ -125,6 +135,7 @@ class QualityCoder:
         )
         self._found, self._learned = make(3, 0), make(self._slots, 0)
         self.states = [self._make_state() for _ in self._leads]
+        self._starting = self.trained
 
     def _make_state(self) -> LeadState:
         core = self.core
@@ -134,16 +145,19 @@ class QualityCoder:
 
     def restart(self) -> None:
         """A run begins."""
-        core = self.core
         for own in self.states:
-            core.restart_beats(own.memory, self.settings)
-            core.restart_band(own.transform[-1], 0)
-            for store in (own.prediction, own.rest, own.wanted):
-                core.slide(store, len(store))
-            own.notes[SINCE] = own.notes[NEXT_SLOT] = 0
-            own.fresh = True
-            own.waiting = 0
-            own.spikes, own.recent = [], []
+            self._restart(own)
+
+    def _restart(self, own: LeadState) -> None:
+        core = self.core
+        core.restart_beats(own.memory, self.settings)
+        core.restart_band(own.transform[-1], 0)
+        for store in (own.prediction, own.rest, own.wanted):
+            core.slide(store, len(store))
+        own.notes[SINCE] = own.notes[NEXT_SLOT] = 0
+        own.fresh = True
+        own.waiting = 0
+        own.spikes, own.recent = [], []
 
     def code(
         self,
@@ -168,11 +182,16 @@ class QualityCoder:
         core = self.core
         for lead, own in enumerate(self.states):
             before = core.spent_bits(state)
+            given = beats[lead] if beats else ()
+            if self._starting:
+                start = 0
+                if not decoding:
+                    start = self._cheapest_start(lead, count, steps[lead], samples[lead], given)
+                own.start = code_start(state, buffer, start, core)
+                begin_transforming(own.learned(), own.start, core)
             if own.fresh:
                 self._code_level(own, lead, state, buffer, samples[lead])
-            self._code_spikes(
-                own, lead, state, buffer, count, steps[lead], beats[lead] if beats else ()
-            )
+            self._code_spikes(own, lead, state, buffer, count, steps[lead], given)
             self._code_rest(
                 own, lead, state, buffer, count, steps[lead], samples[lead], decoding=decoding
             )
@@ -182,6 +201,7 @@ class QualityCoder:
             own.bits = core.spent_bits(state) - before
             if state[ERROR]:
                 return
+        self._starting = False
         for own in self.states:
             own.recent = [
                 (spike[0] - count, *spike[1:])
@@ -202,6 +222,26 @@ class QualityCoder:
         return self._beat, 0
 
     # -- parts -------------------------------------------------------------------------
+
+    def _cheapest_start(
+        self, lead: int, count: int, step: int, samples: Any, given: Sequence[Spike]
+    ) -> int:
+        """The start under which the block costs least by error plus λ · bits."""
+        core, costs = self.core, []
+        for start in PREFERRED:
+            own = self._make_state()
+            self._restart(own)
+            begin_transforming(own.learned(), start, core)
+            state = core.integers(STATE_SIZE, 0)
+            buffer = core.octets(TRIAL_BYTES[0] * count + TRIAL_BYTES[1])
+            core.start_encoder(state)
+            tried = core.listed(samples)
+            self._code_level(own, lead, state, buffer, tried)
+            self._code_spikes(own, lead, state, buffer, count, step, given)
+            self._code_rest(own, lead, state, buffer, count, step, tried, decoding=False)
+            bits = core.spent_bits(state) + UNTRAINED_HANDICAP * (start == UNTRAINED)
+            costs.append(own.distortion + STRENGTH * bits)
+        return PREFERRED[costs.index(min(costs))]
 
     def _code_level(self, own: LeadState, lead: int, state: Any, buffer: Any, samples: Any) -> None:
         own.fresh = False

@@ -97,6 +97,7 @@ class LeadState:
         waiting: pending spikes. spikes: of the block. recent: those of the block before that
             may still guide another lead.
         distortion, bits: of the block: squared error in steps² / 65536, what it took.
+        start: with which the lead began.
     """
 
     model: tuple[Any, Any]
@@ -122,6 +123,29 @@ class LeadState:
     recent: list[Spike] = field(default_factory=list)
     distortion: int = 0
     bits: int = 0
+    start: int = 0
+
+    def learned(self) -> dict[str, Any]:
+        """The stores that learn what one signal shares with others, by name."""
+        return {
+            **learned_of_transform(self.transform),
+            "beats": self.model,
+            "corrections": self.corrections[0],
+            "sizes": self.corrections[1:],
+            "level": self.level_model,
+        }
+
+
+def learned_of_transform(models: tuple[Any, ...]) -> dict[str, Any]:
+    """Those of the transform alone."""
+    slots, weights, _, signs, means, *rest, _ = models
+    return {
+        "slots": slots,
+        "weights": weights,
+        "signs": signs,
+        "means": means,
+        "rest": tuple(rest),
+    }
 
 
 def lead_state(

@@ -14,6 +14,7 @@ from san_stream.coding.numbers import EVEN
 from san_stream.coding.quality import QualityCoder
 from san_stream.coding.range_coder import ERROR
 from san_stream.coding.side import TREND_MEMORY, TREND_SIZE, restart_trend
+from san_stream.coding.starts import begin_transforming
 from san_stream.coding.steps import MAX_STEP_INDEX, UNIT_STEP, step_of
 from san_stream.payloads import CORRECTIONS, RESIDUAL, SPIKES
 
@@ -32,7 +33,7 @@ class TransformLayer:
     Args:
         rate: Hz. leads: of the stream. block, late: of the header.
         bounds: largest error of each lead; empty: none is promised.
-        core: the coding functions.
+        core: the coding functions. trained: whether leads may start from learned tables.
 
     Attributes:
         layers: numbers of the layers.
@@ -48,9 +49,11 @@ class TransformLayer:
         late: int,
         bounds: tuple[int, ...],
         core: Core,
+        *,
+        trained: bool = False,
     ) -> None:
         self.layers = frozenset((SPIKES, RESIDUAL, *((CORRECTIONS,) if bounds else ())))
-        self.quality = QualityCoder(rate, tuple(leads), block, late, core)
+        self.quality = QualityCoder(rate, tuple(leads), block, late, core, trained=trained)
         self.advice: Any = None
         self._bounds = bounds
         self._leads = range(len(leads))
@@ -69,6 +72,7 @@ class TransformLayer:
         self._step_memory: list[Any] = []
         self._corrections: list[Any] = []
         self._correction_memory: list[Any] = []
+        self._starting = False
         self.quality.release()
 
     def reset(self) -> None:
@@ -84,6 +88,7 @@ class TransformLayer:
             ]
             for probability, _ in self._corrections:
                 self._core.start_corrections(probability)
+            self._starting = self.quality.trained
             self._correction_memory = [make(CORRECTIONS_MEMORY, 0) for _ in self._leads]
         self.quality.reset()
 
@@ -129,6 +134,9 @@ class TransformLayer:
         every = self._core.integers(block.count, 1)
         spent = [self._core.spent_bits(wire.state)]
         for lead in self._leads:
+            if self._starting:
+                own = {"fixes": self._corrections[lead]}
+                begin_transforming(own, self.quality.states[lead].start, self._core)
             self._core.code_corrections(
                 wire.state,
                 wire.buffer,
@@ -141,5 +149,6 @@ class TransformLayer:
                 block.samples[lead],
             )
             spent.append(self._core.spent_bits(wire.state))
+        self._starting = False
         rest = tuple(int(own.bits) for own in self.quality.states)
         block.parts = tuple(int(b - a) for a, b in pairwise(spent)), rest

@@ -107,6 +107,7 @@ def _lossless() -> dict[str, bytes]:
         "lossless-slow": signals.encode([beats[:200]], signals.stream_info(2, 5), lean, **LIVE),
         "lossless-raw": signals.encode([signals.noise(150, 2, bits=32)], info, lean, **LIVE),
         "lossless-extremes": signals.encode([signals.extremes(200, 2)], info, lean, **LIVE),
+        "lossless-untrained": signals.encode([record], ecg, lean, pack=800, trained=False),
         "events": signals.encode(_annotated(), info, lean, **LIVE),
         "two-streams": signals.encode([beats[:200]], info, lean, **LIVE)
         + signals.encode([beats[:100]], signals.stream_info(2, 25, stream=7), lean, block=25),
@@ -150,6 +151,10 @@ def _transformed() -> dict[str, bytes]:
     record = signals.recording(5400)
     found["quality-recording"] = signals.encode([record], ecg, profiles["quality-step"], **quick)
     found["bounded-recording"] = signals.encode([record], ecg, profiles["bounded-10"], **quick)
+    untrained = {**quick, "trained": False}
+    found["quality-untrained"] = signals.encode(
+        [record[:2500]], ecg, profiles["quality-step"], **untrained
+    )
     slow = signals.stream_info(2, 15)
     found["quality-slow"] = signals.encode([beats[:300]], slow, profiles["quality-step"])
     for name in ("quality-step", "bounded-10"):

@@ -163,17 +163,17 @@ class Transform:
     """Coefficients of one lead, from RESET on."""
 
     def __init__(self) -> None:
-        self._slots = Slots([157286] * 3944 + [262144] * 7888, 250)
-        self._weights = [[11651] * 9 for _ in range(114)]
+        self.slots = Slots([157286] * 3944 + [262144] * 7888, 250)
+        self.weights = [[11651] * 9 for _ in range(114)]
         self._maps = [FinalMap() for _ in range(30)]
-        self._signs = Slots([2**19] * 99, 200)
-        self._magnitude = [[0] * 63 for _ in range(8)]
-        self._signed = [[0] * 63 for _ in range(8)]
-        self._number = [[0] * 63 for _ in range(8)]
-        self._activity = [6554] * 8
+        self.signs = Slots([2**19] * 99, 200)
+        self.magnitude = [[0] * 63 for _ in range(8)]
+        self.signed = [[0] * 63 for _ in range(8)]
+        self.number = [[0] * 63 for _ in range(8)]
+        self.activity = [6554] * 8
         self._previous = [(0, 0)] * 8
         self._step = 0
-        self._rest = model(6 * 144)
+        self.rest = model(6 * 144)
         self.band = Band()
 
     def read(self, coded: Source, prediction: list[int], phases: list[int], step: int) -> list[int]:
@@ -215,13 +215,13 @@ class Transform:
         before, self._step = self._step, step
         if before in (0, step):
             return
-        for table in (self._magnitude, self._signed, [self._activity]):
+        for table in (self.magnitude, self.signed, [self.activity]):
             for row in table:
                 row[:] = [clip(mean * before // step, 2**24) for mean in row]
 
     def _usual(self, identity: int, phase: int) -> int:
         """Mean magnitude at a phase and beside it."""
-        row = self._magnitude[identity]
+        row = self.magnitude[identity]
         if phase == 62:
             return row[62]
         return (2 * row[phase] + row[max(phase - 1, 0)] + row[min(phase + 1, 61)]) >> 2
@@ -245,7 +245,7 @@ class Transform:
         total = 4 * left + 2 * before + 2 * parent + around
         nu = _NEIGHBOURS[total] if total < 15 else 7 + (total > 22) + (total > 40)
         mu = _class(_MEANS, self._usual(identity, phase))
-        alpha = _class(_MEANS, self._activity[identity])
+        alpha = _class(_MEANS, self.activity[identity])
         smooth = _class(_PREDICTED, (2 * over[i] + _at(over, i - 1) + _at(over, i + 1)) >> 2)
         sharp = _class(_PREDICTED, over[i])
         near = min(left + parent, 3)
@@ -265,30 +265,28 @@ class Transform:
     def _level(self, coded: Source, place: Place, pi: int, agreeing: int) -> int:
         if not self._decide(coded, place, 0):
             return 0
-        usual = self._signed[place.identity][place.phase]
+        usual = self.signed[place.identity][place.phase]
         s = 0 if place.sharp < 2 else _sign(pi)
         t = 1 if usual > 9830 else (2 if usual < -9830 else 0)
         one = 9 * s + 3 * t + agreeing
         two = 27 + 8 * (3 * _sign(place.left) + _sign(place.parent)) + place.identity
-        logit = clip(self._signs.logit(one) + self._signs.logit(two), 2047)
+        logit = clip(self.signs.logit(one) + self.signs.logit(two), 2047)
         negative = coded.bit(clip(SQUASH[logit + 2048], 2000, 63536))
-        self._signs.update(one, negative)
-        self._signs.update(two, negative)
+        self.signs.update(one, negative)
+        self.signs.update(two, negative)
         size = 1
         while size < 3 and self._decide(coded, place, size):
             size += 1
         if size == 3:
-            size += coded.unsigned(self._rest, 144 * clip(place.neighbours - 4, 0, 5))
+            size += coded.unsigned(self.rest, 144 * clip(place.neighbours - 4, 0, 5))
         return -size if negative else size
 
     def _decide(self, coded: Source, place: Place, n: int) -> int:
         slots = [slot + 3944 * n for slot in place.slots]
-        x = [
-            (self._slots.logit(slot) * _CONFIDENCE[self._slots.seen[slot]]) >> 16 for slot in slots
-        ]
+        x = [(self.slots.logit(slot) * _CONFIDENCE[self.slots.seen[slot]]) >> 16 for slot in slots]
         sets = (
-            self._weights[8 * n + place.identity],
-            self._weights[24 + 30 * n + 10 * min(place.near, 2) + place.mean],
+            self.weights[8 * n + place.identity],
+            self.weights[24 + 30 * n + 10 * min(place.near, 2) + place.mean],
         )
         total = sum(w * v for weights in sets for w, v in zip(weights, x, strict=True))
         logit = clip(total >> 17, 2047)
@@ -301,25 +299,25 @@ class Transform:
                 weights[k] = clip(weights[k] + ((error * v + 65536) >> 17), 2**22)
         final.update(logit, bit)
         for slot in slots:
-            self._slots.update(slot, bit)
+            self.slots.update(slot, bit)
         return bit
 
     def _learn(self, identity: int, phase: int, level: int) -> None:
-        self._number[identity][phase] += 1
-        r = RATES[min(self._number[identity][phase], 23)]
+        self.number[identity][phase] += 1
+        r = RATES[min(self.number[identity][phase], 23)]
         m = min(abs(level), 16) << 16
-        row, signed = self._magnitude[identity], self._signed[identity]
+        row, signed = self.magnitude[identity], self.signed[identity]
         row[phase] += ((m - row[phase]) * r) >> 16
         signed[phase] += (((-m if level < 0 else m) - signed[phase]) * r) >> 16
-        self._activity[identity] += ((m - self._activity[identity]) * 81) >> 10
+        self.activity[identity] += ((m - self.activity[identity]) * 81) >> 10
 
 
 class KernelCorrections:
     """Corrections of the kernels of one lead."""
 
     def __init__(self) -> None:
-        self._slots = Slots([2**18] * 73, 60)
-        self._bits = model(4 * 48)
+        self.slots = Slots([2**18] * 73, 60)
+        self.bits = model(4 * 48)
 
     def read(self, coded: Source, kernel: Kernel, q: int) -> None:
         """The correction of a kernel, if it is due for one."""
@@ -345,7 +343,7 @@ class KernelCorrections:
                 near = min(left + ((before + 1) >> 1), 2)
                 if self._slot(coded, 9 * identity + 3 * near + min(parent, 2)):
                     negative = coded.bit(32768)
-                    size = 1 + coded.magnitude(self._bits, 48 * min(left + parent, 3))
+                    size = 1 + coded.magnitude(self.bits, 48 * min(left + parent, 3))
                     need(size <= 2**16, "level of a kernel")
                     value = clip((256 * size - 8) * w >> 8, 0, 2**38) * (-1 if negative else 1)
                 levels[b].append(size)
@@ -355,6 +353,6 @@ class KernelCorrections:
         kernel.beats = max(kernel.beats, min(kernel.uses, 59))
 
     def _slot(self, coded: Source, slot: int) -> int:
-        bit = coded.bit(clip(self._slots.probability[slot] >> 4, 64, 65472))
-        self._slots.update(slot, bit)
+        bit = coded.bit(clip(self.slots.probability[slot] >> 4, 64, 65472))
+        self.slots.update(slot, bit)
         return bit

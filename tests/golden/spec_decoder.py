@@ -218,16 +218,17 @@ def header(content: bytes) -> tuple[int, Stream]:
         low, high = fields.zigzag(), fields.zigzag()
         leads.append(Lead(name, unit, gain, baseline, bits, low, high, fields.optional()))
     profile, block, window = fields.byte(), fields.varint(), fields.varint()
-    assert fields.varint() == 0
+    tables = fields.varint()
+    assert tables < (1 if profile == SPIKES else 2)
     stream = Stream({"rate": rate, "origin": origin}, leads, profile, block, window, start)
-    read_profile(fields, stream, Fraction(*rate))
+    read_profile(fields, stream, Fraction(*rate), tables)
     while fields.at < len(content):
         assert fields.varint() % 2
         fields.take(fields.varint())
     return repeat, stream
 
 
-def read_profile(fields: Fields, stream: Stream, rate: Fraction) -> None:
+def read_profile(fields: Fields, stream: Stream, rate: Fraction, tables: int) -> None:
     """The profile fields."""
     leads, info = stream.leads, stream.info
     if stream.profile == SPIKES:
@@ -242,7 +243,7 @@ def read_profile(fields: Fields, stream: Stream, rate: Fraction) -> None:
     if stream.profile != QUALITY and max(bounds) <= PREDICTED_BOUND:
         info["preset"] = preset = fields.byte()
         baselines = [lead.baseline for lead in leads]
-        stream.predicted = PredictiveReader(rate, bounds, preset, baselines)
+        stream.predicted = PredictiveReader(rate, bounds, preset, baselines, tables=tables)
         return
     info["late"] = late = fields.varint()
     assert late <= 4096
@@ -252,7 +253,7 @@ def read_profile(fields: Fields, stream: Stream, rate: Fraction) -> None:
         )
         for lead, bound in zip(leads, bounds, strict=True)
     ]
-    stream.transformed = TransformReader(rate, stream.block, late, facts)
+    stream.transformed = TransformReader(rate, stream.block, late, facts, tables=tables)
 
 
 def read_kernels(fields: Fields, stream: Stream) -> None:

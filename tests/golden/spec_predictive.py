@@ -11,6 +11,7 @@ from tests.golden.spec_fast import Fast, Tiny
 from tests.golden.spec_mixed import LEAN, MAX, Mixed
 from tests.golden.spec_range import Source, Unread, model
 from tests.golden.spec_residual import Predicted
+from tests.golden.spec_starts import read_start, start_predicted
 from tests.golden.spec_tables import clip
 
 TINY_PRESET, FAST_PRESET, LEAN_PRESET, MAX_PRESET = range(4)
@@ -22,17 +23,26 @@ class PredictiveReader:
     """Models of all leads.
 
     Args:
-        rate: Hz. bounds: e of each lead. preset: its number. baselines: of the HEADER.
+        rate: Hz. bounds: e of each lead. preset: its number. baselines, tables: of the HEADER.
 
     Attributes:
-        raws: raw blocks so far. chosen: for each lead that chose, the leads that serve it.
+        raws: raw blocks so far. starts: that were read. chosen: for each lead that chose, the
+            leads that serve it.
     """
 
     def __init__(
-        self, rate: Fraction, bounds: list[int], preset: int, baselines: list[int]
+        self,
+        rate: Fraction,
+        bounds: list[int],
+        preset: int,
+        baselines: list[int],
+        *,
+        tables: int = 0,
     ) -> None:
+        self.tables = tables
         self.rate, self.bounds, self.preset, self.baselines = rate, bounds, preset, baselines
         self.raws = 0
+        self.starts: list[int] = []
         self.chosen: dict[int, list[int]] = {}
 
     def reset(self) -> None:
@@ -43,6 +53,7 @@ class PredictiveReader:
         self.choosing = number > 9 and self.preset in (LEAN_PRESET, MAX_PRESET)
         self.correlations = [[0] * (i + 1) for i in range(number)]
         self.seen = 0
+        self.starting = self.tables == 1
         self.restart()
 
     def lead(self, i: int) -> Predicted:
@@ -65,12 +76,17 @@ class PredictiveReader:
         """Samples of a (part) block, by lead; an invalid one as the models see it."""
         for i, row in enumerate(self.rows):
             del row[:-TAIL]
+            if self.starting:
+                self.starts.append(read_start(source))
+                if self.starts[-1]:
+                    start_predicted(self.leads[i])
             if source.adaptive(self.raw_models[i], 0):
                 self.raws += 1
                 self.raw(source, i, valid[i])
                 continue
             for ok in valid[i]:
                 self.next_sample(i, source, valid=bool(ok))
+        self.starting = False
         if self.choosing:
             self.correlate(len(valid[0]))
         return [row[TAIL:] for row in self.rows]

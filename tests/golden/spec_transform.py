@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tests.golden.spec_beats import Settings, SpikeCoder, step_of
 from tests.golden.spec_coefficients import KernelCorrections, Transform
 from tests.golden.spec_range import Model, Source, Trend, model
+from tests.golden.spec_starts import read_start, start_transformed
 from tests.golden.spec_tables import clip
 
 if TYPE_CHECKING:
@@ -67,18 +68,18 @@ class LeadDecoder:
         self._settings = settings
         self.step = Trend(64)
         self.spikes = SpikeCoder(settings)
-        self._level_bits = model(144)
-        self._transform = Transform()
-        self._kernel_corrections = KernelCorrections()
-        self._corrections = SampleCorrections()
+        self.level_bits = model(144)
+        self.transform = Transform()
+        self.kernel_corrections = KernelCorrections()
+        self.corrections = SampleCorrections()
         self.phases: list[int] = []
         self.restart()
 
     def restart(self) -> None:
         """A run begins."""
         self.spikes.restart()
-        self._transform.band.forget(0)
-        self._corrections.density = self._corrections.sign = 0
+        self.transform.band.forget(0)
+        self.corrections.density = self.corrections.sign = 0
         self._level: int | None = None
         self._past = [0] * self._settings.length
 
@@ -86,11 +87,11 @@ class LeadDecoder:
         """Layers 2 and 3 of a block; returns its samples."""
         facts, spikes, length = self._facts, self.spikes, self._settings.length
         if self._level is None:
-            self._level = clip(facts.baseline + coded.signed(self._level_bits, 0), *INT32)
+            self._level = clip(facts.baseline + coded.signed(self.level_bits, 0), *INT32)
         others = [*guide.recent, *guide.spikes] if guide else []
         self.phases = spikes.read(coded, count, q, others)
         prediction = [spikes.prediction.get(t, 0) for t in range(count)]
-        rest = self._transform.read(coded, prediction, self.phases, q)
+        rest = self.transform.read(coded, prediction, self.phases, q)
         rest = [clip(value, 2**36) for value in rest]
         shown = [
             clip(self._level + ((p + r + 8) >> 4), facts.minimum, facts.maximum)
@@ -102,23 +103,31 @@ class LeadDecoder:
         self._past = past[-length:]
         spikes.advance(count)
         for kernel in spikes.kernels:
-            self._kernel_corrections.read(coded, kernel, q)
+            self.kernel_corrections.read(coded, kernel, q)
         return shown
 
     def correct(self, coded: Source, shown: list[int], valid: list[int]) -> None:
         """Layer 4 of a block."""
         if self._facts.bound is not None:
-            self._corrections.read(coded, shown, self.phases, valid, self._facts.bound)
+            self.corrections.read(coded, shown, self.phases, valid, self._facts.bound)
 
 
 class TransformReader:
     """Models of all leads.
 
     Args:
-        rate: Hz. block, late: of HEADER. leads: of HEADER.
+        rate: Hz. block, late, leads, tables: of HEADER.
+
+    Attributes:
+        starts: that were read.
     """
 
-    def __init__(self, rate: Fraction, block: int, late: int, leads: Sequence[LeadFacts]) -> None:
+    def __init__(
+        self, rate: Fraction, block: int, late: int, leads: Sequence[LeadFacts], *, tables: int = 0
+    ) -> None:
+        self._tables = tables
+        self._starting = False
+        self.starts: list[int] = []
         self._settings = Settings(rate, late, block)
         self._facts = leads
         self.leads: list[LeadDecoder] = []
@@ -126,6 +135,7 @@ class TransformReader:
     def reset(self) -> None:
         """A CODE message with RESET comes."""
         self.leads = [LeadDecoder(facts, self._settings) for facts in self._facts]
+        self._starting = self._tables == 1
 
     def restart(self) -> None:
         """A run begins."""
@@ -138,8 +148,13 @@ class TransformReader:
         steps = [step_of(lead.step.read(source)) for lead in self.leads]
         shown = []
         for i, (lead, q) in enumerate(zip(self.leads, steps, strict=True)):
+            if self._starting:
+                self.starts.append(read_start(source))
+                if self.starts[-1]:
+                    start_transformed(lead)
             earlier = [other.spikes for other in self.leads[:i] if other.spikes.spikes]
             shown.append(lead.read(source, count, q, earlier[-1] if earlier else None))
+        self._starting = False
         for lead in self.leads:
             lead.spikes.remember(count)
         for lead, samples, ok in zip(self.leads, shown, valid, strict=True):

@@ -101,7 +101,8 @@ def headers(draw: st.DrawFn) -> Header:
     block = draw(st.integers(1, 32768 // len(chosen)))
     window = draw(st.integers(16, 2**20))
     start, repeat = draw(st.integers(0, 2**62 - 1)), draw(st.booleans())
-    return Header(info, profile, block, window, start, repeat, assignment, late)
+    tables = 0 if kind is Spikes else draw(st.integers(0, 1))
+    return Header(info, profile, block, window, start, repeat, assignment, late, tables)
 
 
 @given(headers())
@@ -202,7 +203,7 @@ TOO_LARGE = (2**16 - 1, 2**32 - 1, 2**62, 2**63 - 1)
         ("leads", (1,), (0, 2, 255, 256, *TOO_LARGE)),
         ("block", (1, 32768), (0, 32769, *TOO_LARGE)),
         ("window", (16, 2**20), (0, 1, 15, 2**20 + 1, 2**32 - 1)),
-        ("tables", (0,), (1, *TOO_LARGE)),
+        ("tables", (0, 1), (2, 3, *TOO_LARGE)),
     ],
 )
 def test_numbers(field: str, good: tuple[int, ...], bad: tuple[int, ...]) -> None:
@@ -211,6 +212,11 @@ def test_numbers(field: str, good: tuple[int, ...], bad: tuple[int, ...]) -> Non
     for value in bad:
         with pytest.raises(FormatError):
             unpack_header(fields(**{field: varint(value)}), 0)
+
+
+def test_spikes_have_no_tables_to_start_from() -> None:
+    with pytest.raises(FormatError, match="initial tables 1"):
+        unpack_header(fields(**kernel_fields(), tables=varint(1)), 0)
 
 
 @pytest.mark.parametrize(

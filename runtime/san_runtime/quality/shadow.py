@@ -10,8 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from san_stream.coding.quality import STRENGTH
-from san_stream.coding.quality_state import LeadState, transform_models, transform_work
+from san_stream.coding.quality_state import (
+    LeadState,
+    learned_of_transform,
+    transform_models,
+    transform_work,
+)
 from san_stream.coding.range_coder import STATE_SIZE
+from san_stream.coding.starts import PREFERRED, UNTRAINED, begin_transforming
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +77,7 @@ class Shadow:
         core = coder.core
         self._coder = coder
         self._states: list[LeadState] | None = None
-        self._models: list[tuple[Any, ...]] = []
+        self._models: list[tuple[Any, ...] | None] = []
         self._accounts: list[Account] = []
         self._state = core.integers(STATE_SIZE, 0)
         self._buffer = core.octets(BYTES_A_SAMPLE * coder.block + LEAST_BYTES)
@@ -92,7 +98,7 @@ class Shadow:
         states = self._coder.states
         if self._states is not states:  # the coder was reset
             self._states = states
-            self._models = [transform_models(self._coder.core) for _ in states]
+            self._models = [None for _ in states]
             if not self._accounts:
                 self._accounts = [Account() for _ in states]
             self._costs = []
@@ -104,13 +110,24 @@ class Shadow:
         self._costs = [self._cost(lead, block[:, lead], step) for lead, step in enumerate(steps)]
 
     def _cost(self, lead: int, samples: NDArray[Any], step: int) -> int:
-        core, own, count = self._coder.core, self._coder.states[lead], len(samples)
-        models = self._models[lead]
-        level = own.level
-        if own.fresh:
-            level = int(samples.sum()) // count
-            core.restart_band(models[-1], 0)
-        target = core.listed((samples - level) * 16)
+        own, known = self._coder.states[lead], self._models[lead]
+        level = int(samples.sum()) // len(samples) if own.fresh else own.level
+        target = (samples - level) * 16
+        if known is not None:
+            if own.fresh:
+                self._coder.core.restart_band(known[-1], 0)
+            return self._block_cost(known, target, step)
+        found = []
+        for start in PREFERRED if self._coder.trained else (UNTRAINED,):
+            models = transform_models(self._coder.core)
+            begin_transforming(learned_of_transform(models), start, self._coder.core)
+            found.append((self._block_cost(models, target, step), models))
+        cost, self._models[lead] = min(found, key=lambda pair: pair[0])
+        return cost
+
+    def _block_cost(self, models: tuple[Any, ...], signal: NDArray[Any], step: int) -> int:
+        core, count = self._coder.core, len(signal)
+        target = core.listed(signal)
         core.start_encoder(self._state)
         before = core.spent_bits(self._state)
         distortion = core.code_block(

@@ -30,13 +30,11 @@ class Stream:
         block: int = 90,
         rate: int = 360,
         baseline: int = 0,
-        start: int = 0,
+        trained: bool = False,
     ) -> None:
         leads = [Lead(str(i), baseline=baseline) for i in range(len(bounds))]
         self.core, self.block, self.bounds = core, block, bounds
-        # only what differs from the default is named
-        more = {"start": start} if start else {}
-        self.layer = ExactLayer(Fraction(rate), leads, block, bounds, preset, core, **more)
+        self.layer = ExactLayer(Fraction(rate), leads, block, bounds, preset, core, trained=trained)
         self.state = core.integers(STATE_SIZE, 0)
         self.reset()
 

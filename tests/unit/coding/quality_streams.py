@@ -86,6 +86,7 @@ class Setting:
     Attributes:
         rate: Hz. block, ahead, late: samples. steps: 1/16 ADC unit, of the leads in turn.
         restarts: blocks before which a run begins. resets: ... before which all is forgotten.
+        trained: whether leads may start from learned tables.
     """
 
     rate: Fraction = Fraction(360)
@@ -95,11 +96,14 @@ class Setting:
     steps: tuple[int, ...] = (16 * 16,)
     restarts: tuple[int, ...] = ()
     resets: tuple[int, ...] = ()
+    trained: bool = False
 
     def coder(self, leads: int, core: Core) -> QualityCoder:
         """A coder of so many leads, ready."""
         lead = Lead("x", baseline=0, minimum=INT32_MIN, maximum=INT32_MAX)
-        coder = QualityCoder(self.rate, (lead,) * leads, self.block, self.late, core)
+        coder = QualityCoder(
+            self.rate, (lead,) * leads, self.block, self.late, core, trained=self.trained
+        )
         coder.reset()
         coder.restart()
         return coder

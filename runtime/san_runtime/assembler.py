@@ -75,6 +75,7 @@ class Assembler:
         self._open: list[Draft] = []
         self._open_run = self._open_reset = self._open_validity = False
         self._largest = 0  # bytes of the largest block in the open message
+        self._sent = self._told = 0  # bits of the closed messages; bits that drafts know of
         self._losses = LossSums(header.window)
         self._events: list[Event] = []
         self._sent_events = self._samples = self._gaps = 0
@@ -99,7 +100,7 @@ class Assembler:
     def joining_header(self) -> bytes:
         """A repeated HEADER as of now; not part of the stream's own bytes."""
         header = replace(self.header, start=self.decided, repeat=True)
-        return self._message(Kind.HEADER, self.decided, pack_header(header))
+        return self._packed(Kind.HEADER, self.decided, pack_header(header))
 
     def prepare(self) -> list[bytes]:
         """Before the next block of a run is drafted: reset the coder where that is due."""
@@ -133,7 +134,7 @@ class Assembler:
             make, count = self._coder.core.integers, draft.block.count
             draft.block.valid = [make(count, 1) for _ in self.header.info.leads]
         before = self._coder.written
-        self._coder.write(draft.block, partial(self._settle, draft, self._coder.bits))
+        self._coder.write(draft.block, partial(self._settle, draft))
         self._largest = max(self._largest, self._coder.written - before)
         self._open.append(draft)
         self.decided = draft.block.first + draft.block.count
@@ -201,6 +202,12 @@ class Assembler:
         return (0,) * len(self.header.info.leads)
 
     def _message(self, kind: Kind, first: int, content: bytes, flags: int = 0) -> bytes:
+        """A message of the stream; its bits count."""
+        message = self._packed(kind, first, content, flags)
+        self._sent += 8 * len(message)
+        return message
+
+    def _packed(self, kind: Kind, first: int, content: bytes, flags: int = 0) -> bytes:
         stream = self.header.info.stream
         return pack_message(kind, flags, stream, first // self.header.block, content)
 
@@ -210,9 +217,11 @@ class Assembler:
         self._ledger.add_overhead(8 * len(message))
         return message
 
-    def _settle(self, draft: Draft, before: int) -> None:
+    def _settle(self, draft: Draft) -> None:
         """The block's samples are coded: now its losses are known."""
-        draft.settle(self._coder.bits - before)
+        spent = self._sent + self._coder.bits
+        draft.settle(spent - self._told)
+        self._told = spent
         self._losses.add(draft)
 
     def _full(self) -> bool:

@@ -136,7 +136,7 @@ class Encoder:
         if isinstance(profile, Spikes):
             self._maker = SpikesMaker(header, self._coder, get_backend(backend))
         elif latency is not None and isinstance(layer, TransformLayer):
-            control = make_control(profile, info.leads, info.rate)
+            control = make_control(profile, info.leads, info.rate, self._coder.core)
             self._maker = TransformMaker(header, self._coder, layer, latency, control)
         else:
             self._maker = ExactMaker(header, self._coder)

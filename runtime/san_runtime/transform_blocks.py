@@ -66,6 +66,7 @@ class TransformMaker:
         self._control = control
         self._search = BlockSearch(layer.quality)
         layer.advice = self._search
+        self._layer = layer
         self._at = 0
         self._ended = False
 
@@ -102,11 +103,9 @@ class TransformMaker:
         whole = held(samples, valid)
         here = slice(first - self._run.first, end - self._run.first)
         known_rows = whole[here.start :]
+        chosen = self._control.steps(known_rows, end - first, fresh=self._layer.fresh)
         steps = [
-            max(index, least)
-            for index, least in zip(
-                self._control.steps(known_rows), least_steps(known_rows), strict=True
-            )
+            max(index, least) for index, least in zip(chosen, least_steps(known_rows), strict=True)
         ]
         block = Block(
             first,

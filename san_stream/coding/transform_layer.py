@@ -39,6 +39,7 @@ class TransformLayer:
         layers: numbers of the layers.
         quality: codes beats and transform.
         advice: what the encoder knows about kernels; None in a decoder.
+        fresh: no block has been coded since the last reset.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class TransformLayer:
         self.layers = frozenset((SPIKES, RESIDUAL, *((CORRECTIONS,) if bounds else ())))
         self.quality = QualityCoder(rate, tuple(leads), block, late, core, trained=trained)
         self.advice: Any = None
+        self.fresh = True
         self._bounds = bounds
         self._leads = range(len(leads))
         self._core = core
@@ -77,6 +79,7 @@ class TransformLayer:
 
     def reset(self) -> None:
         """Return to the initial tables."""
+        self.fresh = True
         make = self._core.integers
         self._steps = [(make(TREND_SIZE, EVEN), make(TREND_SIZE, 0)) for _ in self._leads]
         self._step_memory = [make(TREND_MEMORY, 0) for _ in self._leads]
@@ -100,6 +103,7 @@ class TransformLayer:
 
     def code(self, block: Block, wire: Wire) -> None:
         """Write a block, or read it and fill it in."""
+        self.fresh = False
         cost = wire.cost()
         if wire.decoding:
             block.samples = [self._core.integers(block.count, 0) for _ in self._leads]

@@ -1,16 +1,16 @@
-"""A Sparsely Activated Network in one dimension."""
+"""Sparsely Activated Networks in one and two dimensions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv1d, pad
+from torch.nn.functional import conv1d, conv2d, pad
 
 from san_stream.errors import SampleError, SettingError
 from san_stream.kernels import MAX_KERNELS, MAX_TAPS
-from san_training.activations import ACTIVATIONS, activate
+from san_training.activations import build_activation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class Reconstruction(NamedTuple):
-    """What a SAN makes of a batch of windows.
+    """What a SAN makes of a batch of windows or images.
 
     Attributes:
-        signal: x̂, ``[batch, n]``.
-        activations: α, ``[batch, kernels, n]``: zero but at the kept positions.
-        similarities: s, ``[batch, kernels, n]``.
+        signal: x̂, ``[batch, n]`` or ``[batch, h, w]``.
+        activations: α, ``[batch, kernels, ...]``: zero but at the kept positions.
+        similarities: s, ``[batch, kernels, ...]``.
     """
 
     signal: Tensor
@@ -39,50 +39,60 @@ def default_med(size: int, border_tolerance: int) -> int:
 
 
 def correlate(signal: Tensor, taps: Tensor) -> Tensor:
-    """s[p] = Σ_j w[j] · x[p + j - c] with c = (m - 1) // 2 and zeros outside.
+    """s[p] = Σ_j w[j] · x[p + j - c] with c = (m - 1) // 2 and zeros outside, along each axis.
 
     Args:
-        signal: x, ``[batch, n]``.
-        taps: w, ``[m]``.
+        signal: x, ``[batch, n]`` or ``[batch, h, w]``.
+        taps: w, ``[m]`` or ``[m, m]``.
 
     Returns:
-        ``[batch, n]``.
+        The shape of the signal.
     """
-    size = taps.shape[0]
-    centre = (size - 1) // 2
-    padded = pad(signal, (centre, size - 1 - centre))
-    return conv1d(padded[:, None], taps[None, None])[:, 0]
+    centre = (taps.shape[0] - 1) // 2
+    return _slide(signal, taps, centre)
 
 
 def place(activation: Tensor, taps: Tensor) -> Tensor:
     """x̂[t] = Σ_p α[p] · w[t - p + c]: the kernel placed as `correlate` matches it.
 
     Args:
-        activation: α, ``[batch, n]``.
-        taps: w, ``[m]``.
+        activation: α, ``[batch, n]`` or ``[batch, h, w]``.
+        taps: w, ``[m]`` or ``[m, m]``.
 
     Returns:
-        ``[batch, n]``.
+        The shape of the activation.
     """
     size = taps.shape[0]
-    centre = (size - 1) // 2
     # Correlation with the reversed kernel, whose centre tap is m - 1 - c.
-    padded = pad(activation, (size - 1 - centre, centre))
-    return conv1d(padded[:, None], taps.flip(0)[None, None])[:, 0]
+    return _slide(activation, taps.flip(tuple(range(taps.ndim))), size - 1 - (size - 1) // 2)
 
 
-class SAN1d(nn.Module):
+def _slide(signal: Tensor, taps: Tensor, before: int) -> Tensor:
+    """Correlation with `before` zeros before each axis and m - 1 - before behind it."""
+    around = (before, taps.shape[0] - 1 - before)
+    padded = pad(signal, around * taps.ndim)
+    convolve = conv1d if taps.ndim == 1 else conv2d
+    return convolve(padded[:, None], taps[None, None])[:, 0]
+
+
+class SparselyActivatedNetwork(nn.Module):
     """Similarities, sparse activation maps and the reconstruction from them.
 
     s_i = w_i ⋆ x, α_i = activation(s_i), x̂ = Σ_i w_i ⋆ α_i (``tie="convolution"``, as in the
     paper) or Σ_i of w_i placed as it was matched (``tie="adjoint"``). The map is
     homogeneous: c · x with c > 0 gives c · x̂, so kernels do not depend on the unit of x.
 
+    Use `SAN1d` or `SAN2d`.
+
     Attributes:
-        taps: the kernels w_i, one parameter ``[m_i]`` each.
-        sizes: m_i.
+        taps: the kernels w_i, one parameter each.
+        sizes: m_i, taps of a kernel along one axis.
         meds: minimum extrema distance of each kernel, in samples.
+        activation: name of the activation; `sparsify` is its module.
+        dimensions: 1 or 2.
     """
+
+    dimensions: ClassVar[int]
 
     def __init__(
         self,
@@ -97,7 +107,7 @@ class SAN1d(nn.Module):
         """Build the network from its start.
 
         Args:
-            kernels: 1 to 16 starts ``[m_i]`` of 1 to 1,024 taps; copied.
+            kernels: 1 to 16 starts ``[m_i]`` (2-D: ``[m_i, m_i]``), m 1 to 1,024; copied.
             activation: one of `san_training.activations.ACTIVATIONS`.
             tie: ``"convolution"`` or ``"adjoint"``.
             zero_sum: keep each kernel's sum at 0 (`project` after every optimiser step).
@@ -110,15 +120,15 @@ class SAN1d(nn.Module):
         super().__init__()
         if not 1 <= len(kernels) <= MAX_KERNELS:
             raise SettingError(f"{len(kernels)} kernels: must be 1 to {MAX_KERNELS}")
+        axes = "[m]" if self.dimensions == 1 else "[m, m]"
         for kernel in kernels:
-            if kernel.ndim != 1 or not 1 <= len(kernel) <= MAX_TAPS:
+            shape = tuple(kernel.shape)
+            if shape not in {(size,) * self.dimensions for size in shape[:1]} or not (
+                1 <= shape[0] <= MAX_TAPS
+            ):
                 raise SettingError(
-                    f"kernel of shape {tuple(kernel.shape)}: must be [m] with m 1 to {MAX_TAPS}"
+                    f"kernel of shape {shape}: must be {axes} with m 1 to {MAX_TAPS}"
                 )
-        if activation not in ACTIVATIONS:
-            raise SettingError(
-                f"activation {activation!r}: must be one of {', '.join(ACTIVATIONS)}"
-            )
         if tie not in ("convolution", "adjoint"):
             raise SettingError(f"tie {tie!r}: must be 'convolution' or 'adjoint'")
         self.sizes = tuple(len(kernel) for kernel in kernels)
@@ -126,6 +136,9 @@ class SAN1d(nn.Module):
         if len(self.meds) != len(kernels) or min(self.meds) < 1:
             raise SettingError(f"minimum extrema distances {self.meds}: one of 1 or more a kernel")
         self.activation: Activation = activation
+        self.sparsify = build_activation(
+            activation, self.sizes, self.meds, dimensions=self.dimensions
+        )
         self.tie: Tie = tie
         self.zero_sum = zero_sum
         self.taps = nn.ParameterList(kernel.detach().clone() for kernel in kernels)
@@ -133,8 +146,13 @@ class SAN1d(nn.Module):
 
     @property
     def weights(self) -> int:
-        """W, the number of taps of all kernels."""
+        """W by the paper's count: Σ m_i, in two dimensions too (see `numbers`)."""
         return sum(self.sizes)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the kernels are: Σ m_i^dimensions."""
+        return sum(size**self.dimensions for size in self.sizes)
 
     @torch.no_grad()
     def project(self) -> None:
@@ -148,25 +166,33 @@ class SAN1d(nn.Module):
         return tuple(taps.detach().cpu().clone() for taps in self.taps)
 
     def forward(self, signal: Tensor) -> Reconstruction:
-        """Encode and rebuild windows.
+        """Encode and rebuild windows or images.
 
         Args:
-            signal: x, ``[batch, n]``, the type of the kernels.
+            signal: x, ``[batch, n]`` (2-D: ``[batch, h, w]``), the type of the kernels.
 
         Raises:
             SampleError: another shape.
         """
-        if signal.ndim != 2:
-            raise SampleError(f"signal has shape {tuple(signal.shape)}, expected [batch, n]")
+        if signal.ndim != 1 + self.dimensions:
+            axes = "n" if self.dimensions == 1 else "h, w"
+            raise SampleError(f"signal has shape {tuple(signal.shape)}, expected [batch, {axes}]")
         rebuild = correlate if self.tie == "convolution" else place
+        similarities = torch.stack([correlate(signal, taps) for taps in self.taps], dim=1)
+        activations = self.sparsify(similarities)
         total = torch.zeros_like(signal)
-        similarities, activations = [], []
-        for taps, size, med in zip(self.taps, self.sizes, self.meds, strict=True):
-            similarity = correlate(signal, taps)
-            activation = activate(self.activation, similarity, size, med)
-            total = total + rebuild(activation, taps)
-            similarities.append(similarity)
-            activations.append(activation)
-        return Reconstruction(
-            total, torch.stack(activations, dim=1), torch.stack(similarities, dim=1)
-        )
+        for i, taps in enumerate(self.taps):
+            total = total + rebuild(activations[:, i], taps)
+        return Reconstruction(total, activations, similarities)
+
+
+class SAN1d(SparselyActivatedNetwork):
+    """A SAN on signals ``[batch, n]`` with kernels ``[m]``."""
+
+    dimensions = 1
+
+
+class SAN2d(SparselyActivatedNetwork):
+    """A SAN on images ``[batch, h, w]`` with kernels ``[m, m]``."""
+
+    dimensions = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 WINDOW = 1000
 TRAINING, VALIDATION, TEST = 6, 2, 4
+
+
+class PaperWindows(NamedTuple):
+    """Windows of one record: ``[6, 1000]``, ``[2, 1000]`` and ``[4, 1000]``, float64."""
+
+    training: NDArray[np.float64]
+    validation: NDArray[np.float64]
+    test: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,13 +62,8 @@ class PaperResult:
         return self.test.loss
 
 
-def paper_windows(
-    record: str | PathLike[str],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def paper_windows(record: str | PathLike[str]) -> PaperWindows:
     """The first 12,000 samples of the first signal, each window z-scored by itself.
-
-    Returns:
-        Training ``[6, 1000]``, validation ``[2, 1000]``, test ``[4, 1000]``, float64.
 
     Raises:
         SourceError: the record cannot be read, is shorter, or a window is constant or
@@ -78,8 +81,7 @@ def paper_windows(
             )
     centred = windows - windows.mean(axis=1, keepdims=True)
     scored = centred / windows.std(axis=1, keepdims=True)
-    training, validation, test = np.split(scored, [TRAINING, TRAINING + VALIDATION])
-    return training, validation, test
+    return PaperWindows(*np.split(scored, [TRAINING, TRAINING + VALIDATION]))
 
 
 def run_paper_protocol(

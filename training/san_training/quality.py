@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 import torch
 
 from san_stream.flithos import flithos, inverse_ratio
+from san_training.losses import normalised_losses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from san_training.model import SAN1d
+    from san_training.model import SparselyActivatedNetwork
+
+AT_ONCE = 1024
+"""Windows that are evaluated together: what bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class ModelQuality:
 
     Attributes:
         losses: L̃ = Σ|x - x̂| / Σ|x|, x taken from its baseline.
-        inverse_ratios: CR⁻¹ = (W + 2A) / n.
+        inverse_ratios: CR⁻¹ = (W + (dim + 1) · A) / n.
         spikes: A, non-zero activations of all kernels.
     """
 
@@ -54,25 +58,44 @@ class ModelQuality:
 
 
 def quality_of(
-    losses: Sequence[float], spikes: Sequence[int], weights: int, length: int
+    losses: Sequence[float],
+    spikes: Sequence[int],
+    weights: int,
+    length: int,
+    *,
+    dimensions: int = 1,
 ) -> ModelQuality:
-    """Figures of windows of `length` samples coded with `weights` taps."""
+    """Figures of windows of `length` samples (images: h · w) coded with `weights` taps."""
     return ModelQuality(
         losses=tuple(float(loss) for loss in losses),
-        inverse_ratios=tuple(inverse_ratio(weights, int(count), length) for count in spikes),
+        inverse_ratios=tuple(
+            inverse_ratio(weights, int(count), length, dim=dimensions) for count in spikes
+        ),
         spikes=tuple(int(count) for count in spikes),
     )
 
 
 @torch.no_grad()
-def evaluate(model: SAN1d, windows: Tensor) -> ModelQuality:
+def evaluate(
+    model: SparselyActivatedNetwork, windows: Tensor, *, weights: int | None = None
+) -> ModelQuality:
     """Figures of a model as it stands.
 
     Args:
         model: on the device of the windows.
-        windows: x less its baseline, ``[windows, n]``, no window all zero.
+        windows: x less its baseline, ``[windows, n]`` or ``[windows, h, w]``, none all zero.
+        weights: W; None: as the paper counts, `model.weights`. In two dimensions that is less
+            than there are numbers in the kernels: `model.numbers` charges all of them.
     """
-    out = model(windows)
-    losses = (windows - out.signal).abs().sum(dim=1) / windows.abs().sum(dim=1)
-    spikes = torch.count_nonzero(out.activations.flatten(1), dim=1)
-    return quality_of(losses.tolist(), spikes.tolist(), model.weights, windows.shape[1])
+    losses, spikes = [], []
+    for part in windows.split(AT_ONCE):
+        out = model(part)
+        losses += normalised_losses(out.signal, part).tolist()
+        spikes += torch.count_nonzero(out.activations.flatten(1), dim=1).tolist()
+    return quality_of(
+        losses,
+        spikes,
+        model.weights if weights is None else weights,
+        windows[0].numel(),
+        dimensions=model.dimensions,
+    )

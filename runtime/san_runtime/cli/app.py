@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "verify": "Check a file: checksums, continuity, digest.",
     "compare": "Compare two files or records, lead by lead.",
     "train": "Train kernels on records (extra 'train').",
+    "reproduce": "Run the paper's experiments again (extra 'train').",
     "export": "Export a model to ONNX (extra 'export').",
     "demo": "Show everything on a minute of ECG.",
     "doctor": "Say what is installed and what is missing.",
@@ -27,6 +28,9 @@ COMMANDS: Final = {
 
 PLUGINS: Final = "san_stream.commands"
 """Entry points of commands that other packages bring: a name and a `click.Command`."""
+
+PLUGIN_EXTRAS: Final = {"train": "train", "reproduce": "train", "export": "export"}
+"""Those commands, and the extra that each needs."""
 
 
 class Commands(click.Group):
@@ -42,7 +46,7 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        if cmd_name in {"train", "export"}:
+        if cmd_name in PLUGIN_EXTRAS:
             return _plugin(cmd_name)
         module = "san_runtime.demo" if cmd_name == "demo" else f"san_runtime.cli.{cmd_name}"
         command = import_module(module).command
@@ -64,7 +68,8 @@ def _plugin(name: str) -> click.Command:
     except ImportError as error:
         if isinstance(error, MissingExtraError):
             raise
-        raise MissingExtraError(error.name or "?", name, f"command {name!r}") from None
+        extra = PLUGIN_EXTRAS[name]
+        raise MissingExtraError(error.name or "?", extra, f"command {name!r}") from None
     return _checked(name, command)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import wfdb
 
 RATE = 100
@@ -40,6 +41,15 @@ def write(folder: Path, name: str, digital: np.ndarray, **options) -> Path:
         },
     )
     return folder / name
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Networks as small as these wait for threads longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

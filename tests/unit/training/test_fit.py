@@ -208,6 +208,27 @@ def test_windows_that_cannot_be_used(windows, message):
         fit(windows, pulse_windows(), settings())
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sizes": (201,)}, "kernel of 201 taps: windows have 200 samples"),
+        (
+            {"sizes": (200,), "border_tolerance": 0},
+            "minimum extrema distance 200: windows have 200 samples",
+        ),
+    ],
+)
+def test_kernels_that_do_not_fit_the_windows(options, message):
+    with pytest.raises(SettingError, match=message):
+        run(**options)
+    assert run(sizes=(200,), epochs=1).settings.sizes == (200,)
+
+
+def test_validation_windows_of_another_length():
+    with pytest.raises(SampleError, match=r"validation windows have shape \(3, 50\)"):
+        fit(pulse_windows(), pulse_windows(3, length=50), settings())
+
+
 def test_divergence_is_an_error():
     with pytest.raises(SettingError, match="training diverged in every restart"):
         run(learning_rate=1e30)

@@ -1,0 +1,135 @@
+"""Results of a long run, one line of JSON each, so that a run that was stopped goes on.
+
+Lines are appended and never changed. A line that was cut off when the run was killed is left
+where it is and does not count; of two lines with one key the later counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from san_stream.errors import SanStreamError, SettingError, SinkError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+Key = tuple[str | int, ...]
+
+
+class Ledger:
+    """A file of results; to be used in a ``with`` statement.
+
+    Attributes:
+        path: of the file.
+        damaged: how many lines could not be read.
+    """
+
+    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
+        """Open a ledger, or begin one.
+
+        Args:
+            path: of the file.
+            settings: what every line of it rests on, JSON values.
+
+        Raises:
+            SettingError: the ledger was begun with other settings.
+            SinkError: the file cannot be written, is no ledger, or another run writes it.
+        """
+        self.path = path
+        self.damaged = 0
+        self._lines: dict[Key, dict[str, Any]] = {}
+        header = {"ledger": "san-stream ledger 1", "settings": settings}
+        try:
+            self._file = path.open("a+b")
+        except OSError as error:
+            raise SinkError(f"ledger {path}: {error.strerror or error}") from None
+        try:
+            self._begin(header)
+        except OSError as error:
+            self._file.close()
+            raise SinkError(f"ledger {path}: {error.strerror or error}") from None
+        except SanStreamError:
+            self._file.close()
+            raise
+
+    def _begin(self, header: dict[str, Any]) -> None:
+        """Read what there is, or write the header."""
+        _lock(self._file.fileno(), self.path)
+        self._file.seek(0)
+        data = self._file.read()
+        if not data:
+            self._write(header)
+            return
+        self._read(data, header)
+        if not data.endswith(b"\n"):
+            self._file.write(b"\n")
+
+    def _read(self, data: bytes, header: dict[str, Any]) -> None:
+        first, *others = data.splitlines()
+        try:
+            begun = json.loads(first)
+        except ValueError:
+            begun = None
+        if not isinstance(begun, dict) or begun.get("ledger") != header["ledger"]:
+            raise SinkError(f"ledger {self.path}: the file is something else")
+        before, now = begun.get("settings", {}), json.loads(json.dumps(header["settings"]))
+        for name in now:
+            if before.get(name) != now[name]:
+                raise SettingError(
+                    f"ledger {self.path}: was begun with {name} {before.get(name)!r}, not "
+                    f"{now[name]!r}; use another folder"
+                )
+        for line in others:
+            try:
+                entry = json.loads(line)
+                self._lines[tuple(entry["key"])] = entry["value"]
+            except (ValueError, LookupError, TypeError):
+                self.damaged += bool(line.strip())
+
+    def get(self, *key: str | int) -> dict[str, Any] | None:
+        """What was written under a key, or None."""
+        return self._lines.get(key)
+
+    def put(self, value: dict[str, Any], *key: str | int) -> None:
+        """Write a result, and come back once it is on the disk.
+
+        Raises:
+            SinkError: the file cannot be written.
+        """
+        try:
+            self._write({"key": key, "value": value})
+        except OSError as error:
+            raise SinkError(f"ledger {self.path}: {error.strerror or error}") from None
+        self._lines[key] = value
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        self._file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+
+def _lock(file: int, path: Path) -> None:
+    """Refuse a second writer, where the system knows such locks; it falls with the file."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SinkError(f"ledger {path}: another run writes it") from None

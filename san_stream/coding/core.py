@@ -37,6 +37,8 @@ MODULES: Final = (
     "coefficients",
     "band_prediction",
     "transform_block",
+    "cosine",
+    "frame_block",
     "beats",
     "adaptive_kernels",
     "beat_blocks",

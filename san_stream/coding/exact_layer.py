@@ -19,7 +19,7 @@ from san_stream.coding.numbers import EVEN
 from san_stream.coding.other_leads import MOST_OTHERS, TAIL
 from san_stream.coding.range_coder import ERROR, PENDING, POSITION, STATE_SIZE
 from san_stream.coding.raw import WIDEST, WIDTH_BITS
-from san_stream.coding.starts import PREFERRED, begin_predicting, code_start
+from san_stream.coding.starts import PREDICTED_STARTS, begin_predicting, code_start
 from san_stream.payloads import RESIDUAL
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class ExactLayer:
     def _start(self, lead: int, samples: Any, valid: Any, wire: Wire) -> None:
         """The lead's start, on the wire; its coder is still as new."""
         start = 0 if wire.decoding else self._cheapest_start(lead, samples, valid)
-        start = code_start(wire.state, wire.buffer, start, self._core)
+        start = code_start(wire.state, wire.buffer, start, PREDICTED_STARTS, self._core)
         stores = self._coders[lead].learned()
         begin_predicting(self._preset, self._bounds[lead], stores, start, self._core)
 
@@ -136,7 +136,7 @@ class ExactLayer:
         if make is None:
             return 0
         costs = []
-        for start in PREFERRED:
+        for start in PREDICTED_STARTS:
             coder = make(lead)
             coder.restart(self._leads[lead].baseline)
             begin_predicting(self._preset, self._bounds[lead], coder.learned(), start, core)
@@ -145,7 +145,7 @@ class ExactLayer:
             core.start_encoder(state)
             coder.code(state, buffer, core.listed(samples), valid)
             costs.append(core.spent_bits(state))
-        return PREFERRED[costs.index(min(costs))]
+        return PREDICTED_STARTS[costs.index(min(costs))]
 
     def _write(self, lead: int, samples: Any, valid: Any, wire: Wire) -> None:
         core, state, buffer = self._core, wire.state, wire.buffer

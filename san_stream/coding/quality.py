@@ -26,16 +26,26 @@ from san_stream.coding.beats import (
     SEEN,
     TIME,
 )
+from san_stream.coding.frame_block import FRAMES_MEMORY, HALVINGS_MODEL
+from san_stream.coding.frame_choice import cheapest_halvings
 from san_stream.coding.numbers import NUMBER_SIZE
 from san_stream.coding.quality_state import (
     LeadState,
     Spike,
     beat_settings,
+    cosine_work,
     lead_state,
     transform_work,
+    whole_frame_log,
 )
 from san_stream.coding.range_coder import ERROR, STATE_SIZE
-from san_stream.coding.starts import PREFERRED, UNTRAINED, begin_transforming, code_start
+from san_stream.coding.starts import (
+    COSINE,
+    TRANSFORM_STARTS,
+    UNTRAINED,
+    begin_transforming,
+    code_start,
+)
 from san_stream.coding.wavelet import MOST_BANDS
 from san_stream.types import INT32_MAX, INT32_MIN
 
@@ -76,6 +86,7 @@ class QualityCoder:
     Attributes:
         rate: Hz, rounded. settings: of the spikes. length: of a kernel, 0 where there are none.
         states: of each lead, from the first reset on. most: spikes in a block.
+        starts: those that an encoder tries, of each lead.
         trained: as given.
     """
 
@@ -101,6 +112,8 @@ class QualityCoder:
         self.most = block // max(settings[5], 1) + 2 if self.length else 0
         self._kernels = kernels
         self._leads = leads
+        self.starts: list[Sequence[int]] = [TRANSFORM_STARTS for _ in leads]
+        self._frame_log = whole_frame_log(rate)
         self._nearby = 2 * settings[7]
         self._slots = 3 * block // max(self.length, 1) + 8 if self.length else 1
         self.release()
@@ -112,6 +125,7 @@ class QualityCoder:
         words = coefficients.COEFFICIENT_SLOTS + coefficients.COEFFICIENT_WEIGHTS
         words += coefficients.COEFFICIENT_MAPS
         integers = coefficients.MEANS_SIZE + 2 * coefficients.REST_SIZE + 2 * NUMBER_SIZE
+        integers += FRAMES_MEMORY + 2 * HALVINGS_MODEL
         integers += 2 * BEATS_MODEL + (kernels + 16) * length + 7 * block
         return leads * (4 * words + 8 * integers) + 120 * block
 
@@ -152,6 +166,7 @@ class QualityCoder:
         core = self.core
         core.restart_beats(own.memory, self.settings)
         core.restart_band(own.transform[-1], 0)
+        core.restart_frames(own.frames[0])
         for store in (own.prediction, own.rest, own.wanted):
             core.slide(store, len(store))
         own.notes[SINCE] = own.notes[NEXT_SLOT] = 0
@@ -187,7 +202,7 @@ class QualityCoder:
                 start = 0
                 if not decoding:
                     start = self._cheapest_start(lead, count, steps[lead], samples[lead], given)
-                own.start = code_start(state, buffer, start, core)
+                own.start = code_start(state, buffer, start, TRANSFORM_STARTS, core)
                 begin_transforming(own.learned(), own.start, core)
             if own.fresh:
                 self._code_level(own, lead, state, buffer, samples[lead])
@@ -226,22 +241,40 @@ class QualityCoder:
     def _cheapest_start(
         self, lead: int, count: int, step: int, samples: Any, given: Sequence[Spike]
     ) -> int:
-        """The start under which the block costs least by error plus λ · bits."""
-        core, costs = self.core, []
-        for start in PREFERRED:
-            own = self._make_state()
-            self._restart(own)
-            begin_transforming(own.learned(), start, core)
-            state = core.integers(STATE_SIZE, 0)
-            buffer = core.octets(TRIAL_BYTES[0] * count + TRIAL_BYTES[1])
-            core.start_encoder(state)
-            tried = core.listed(samples)
-            self._code_level(own, lead, state, buffer, tried)
-            self._code_spikes(own, lead, state, buffer, count, step, given)
-            self._code_rest(own, lead, state, buffer, count, step, tried, decoding=False)
-            bits = core.spent_bits(state) + UNTRAINED_HANDICAP * (start == UNTRAINED)
-            costs.append(own.distortion + STRENGTH * bits)
-        return PREFERRED[costs.index(min(costs))]
+        """The start under which the block costs least by error plus λ · bits.
+
+        The cosine transform is compared with the other one where both are untrained, and only
+        where nothing recurs: what kernels will be worth the first block does not tell.
+        """
+        allowed = self.starts[lead]
+        if len(allowed) == 1:
+            return allowed[0]
+        starts = [start for start in allowed if start != COSINE or not given]
+        costs = {
+            start: self._start_cost(lead, count, step, samples, given, start) for start in starts
+        }
+        if {COSINE, UNTRAINED} <= costs.keys() and costs[COSINE] < costs[UNTRAINED] * 15 // 16:
+            return COSINE  # a little better in one block is not better for long
+        handicap = {UNTRAINED: UNTRAINED_HANDICAP * STRENGTH}
+        others = [start for start in starts if start != COSINE]
+        return min(others, key=lambda start: costs[start] + handicap.get(start, 0))
+
+    def _start_cost(
+        self, lead: int, count: int, step: int, samples: Any, given: Sequence[Spike], start: int
+    ) -> int:
+        """Error plus λ · bits of the block under a start."""
+        core, own = self.core, self._make_state()
+        own.start = start
+        self._restart(own)
+        begin_transforming(own.learned(), start, core)
+        state = core.integers(STATE_SIZE, 0)
+        buffer = core.octets(TRIAL_BYTES[0] * count + TRIAL_BYTES[1])
+        core.start_encoder(state)
+        tried = core.listed(samples)
+        self._code_level(own, lead, state, buffer, tried)
+        self._code_spikes(own, lead, state, buffer, count, step, given)
+        self._code_rest(own, lead, state, buffer, count, step, tried, decoding=False)
+        return int(own.distortion + STRENGTH * core.spent_bits(state))
 
     def _code_level(self, own: LeadState, lead: int, state: Any, buffer: Any, samples: Any) -> None:
         own.fresh = False
@@ -263,7 +296,7 @@ class QualityCoder:
         core = self.core
         seen, last = own.memory[SEEN], own.memory[LAST]
         own.spikes = []
-        if self.length:
+        if self.length and own.start != COSINE:
             core.judge_kernels(
                 own.kernels, own.notes, self.settings, step, own.live, own.units, own.steep
             )
@@ -300,18 +333,19 @@ class QualityCoder:
         if not decoding:
             core.make_target(samples, own.level, own.prediction, target)
             core.keep_rest(own.wanted, self.length, target)
-        own.distortion = core.code_block(
-            state,
-            buffer,
-            target,
-            own.prediction,
-            own.phases,
-            step,
-            STRENGTH,
-            output,
-            *own.transform,
-            *self._work,
-        )
+        if own.start == COSINE:
+            models = (*own.transform[:-1], *own.frames)
+            setting, work = (self._frame_log, step, STRENGTH), cosine_work(self._work)
+            halvings = 0 if decoding else cheapest_halvings(target, *setting, models, work, core)
+            own.distortion = core.code_cosine_block(
+                state, buffer, target, self._frame_log, halvings, step, STRENGTH, output,
+                *models, *work,
+            )  # fmt: skip
+        else:
+            own.distortion = core.code_block(
+                state, buffer, target, own.prediction, own.phases, step, STRENGTH, output,
+                *own.transform, *self._work,
+            )  # fmt: skip
         core.show_samples(samples, own.level, own.prediction, output, place.minimum, place.maximum)
         core.keep_rest(own.rest, self.length, output)
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from san_stream.coding import band_prediction, coefficients
 from san_stream.coding.adaptive_kernels import NOTES_SIZE, PENDING_SIZE
 from san_stream.coding.beats import BEAT_MEMORY, BEATS_MODEL, MOST_KERNELS, SETTINGS_SIZE
+from san_stream.coding.cosine_tables import LONGEST_LOG
+from san_stream.coding.frame_block import FRAMES_MEMORY, HALVINGS_MODEL
 from san_stream.coding.kernel_updates import CORRECTION_REST, CORRECTION_SLOTS, FIRST_CHANCE
-from san_stream.coding.numbers import EVEN, NUMBER_SIZE
+from san_stream.coding.numbers import EVEN, NUMBER_SIZE, bit_length
 from san_stream.coding.transform_block import FOUND_SIZE
 from san_stream.coding.wavelet import MOST_BANDS
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 SHORTEST_KERNEL: Final = 16
 LONGEST_KERNEL: Final = 1024
 LONGEST: Final = 1 << 24
+SHORTEST_FRAME_LOG: Final = 4
 
 Spike = tuple[int, int, int, int]
 """Time (relative to the block), kernel, amplitude (1/16 octave), quarters of a sample."""
@@ -48,6 +51,15 @@ def beat_settings(rate: Fraction, late: int, kernels: int) -> list[int]:
         samples(1, 12), samples(1, 36), samples(4, 9), samples(4, 3), samples(96, 1000),
         samples(1, 30), samples(1, 90), samples(1, 30), samples(1, 9),
     ]  # fmt: skip
+
+
+def whole_frame_log(rate: Fraction) -> int:
+    """Log2 of the cosine transform's frame: the longest below 2 s, of 16 to 256 samples.
+
+    Rhythms of an EEG keep their frequency about so long.
+    """
+    longest = bit_length(2 * rate.numerator // rate.denominator) - 1
+    return min(max(longest, SHORTEST_FRAME_LOG), LONGEST_LOG)
 
 
 def transform_models(core: Core) -> tuple[Any, ...]:
@@ -80,6 +92,18 @@ def transform_work(block: int, core: Core) -> tuple[Any, ...]:
     )
 
 
+def frame_models(core: Core) -> tuple[Any, ...]:
+    """What the cosine transform of one lead has besides the models of the wavelet."""
+    make = core.integers
+    return make(FRAMES_MEMORY, 0), make(HALVINGS_MODEL, EVEN), make(HALVINGS_MODEL, 0)
+
+
+def cosine_work(work: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Of the same room what `code_cosine_block` needs."""
+    levels, given, _, frame, _, _, _, found, inputs, *_ = work
+    return levels, given, frame, found, inputs
+
+
 @dataclass(slots=True)
 class LeadState:
     """All that is learned or remembered of one lead.
@@ -89,6 +113,7 @@ class LeadState:
         live, units, steep: what follows from the kernels at the block's step.
         corrections: models of the kernels' corrections.
         transform: models of the transform. level_model: of the run's level.
+        frames: memory and models of the cosine transform alone.
         prediction: of the spikes, from the block's first sample on, 1/16 ADC unit.
         rest: signal minus prediction, a kernel's length before the block, and the block.
         wanted: the same of the signal to be coded; the encoder's.
@@ -97,7 +122,7 @@ class LeadState:
         waiting: pending spikes. spikes: of the block. recent: those of the block before that
             may still guide another lead.
         distortion, bits: of the block: squared error in steps² / 65536, what it took.
-        start: with which the lead began.
+        start: with which the lead began; with `COSINE` there are no spikes.
     """
 
     model: tuple[Any, Any]
@@ -109,6 +134,7 @@ class LeadState:
     steep: Any
     corrections: tuple[Any, Any, Any]
     transform: tuple[Any, ...]
+    frames: tuple[Any, ...]
     level_model: tuple[Any, Any]
     prediction: Any
     rest: Any
@@ -172,6 +198,7 @@ def lead_state(
             make(CORRECTION_REST, 0),
         ),
         transform=transform_models(core),
+        frames=frame_models(core),
         level_model=(make(NUMBER_SIZE, EVEN), make(NUMBER_SIZE, 0)),
         prediction=make(block + late + length, 0),
         rest=make(length + block, 0),

@@ -1,7 +1,7 @@
 """Puts what was learned from other signals into the stores of a new lead.
 
 A *start* is a number that a stream has for each lead behind a RESET: 0 untrained, 1 as ECGs
-have taught (docs/format-starts.md).
+have taught (docs/format-starts.md); in the transform coder also 2: another transform.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ STATISTICS: Final = ("matrices", "right", "weights")
 """Stores of `lean` and `max` whose layout depends on other leads."""
 UNTRAINED: Final = 0
 ECG: Final = 1
-STARTS: Final = (UNTRAINED, ECG)
-"""Those that a decoder knows."""
-PREFERRED: Final = (ECG, UNTRAINED)
-"""The same in the order in which an encoder tries them: of equal ones the first is taken."""
+COSINE: Final = 2
+PREDICTED_STARTS: Final = (ECG, UNTRAINED)
+"""Those of the predictive coder, in the order in which an encoder tries them: of equal ones
+the first is taken."""
+TRANSFORM_STARTS: Final = (ECG, UNTRAINED, COSINE)
+"""Those of the transform coder."""
 
 PAIRS: Final = frozenset(("rest", "beats", "sizes", "level", "fixes"))
 """Stores of the transform coder that are models of adaptive bits: probabilities and counts."""
@@ -38,10 +40,10 @@ Values = dict[str, Any]
 """What stores begin with, by name."""
 
 
-def code_start(state: Any, buffer: Any, start: int, core: Core) -> int:
+def code_start(state: Any, buffer: Any, start: int, known: Sequence[int], core: Core) -> int:
     """Write or read a start; one that is not known is an error, and stands for untrained."""
     start = int(core.code_plain(state, buffer, start, START_BITS))
-    if start in STARTS:
+    if start in known:
         return start
     state[ERROR] = 1
     return UNTRAINED
@@ -53,7 +55,7 @@ def begin_predicting(
     """Overwrite a new predictive coder's stores with what others have learned.
 
     Args:
-        preset, bound: of the coder. start: one of `STARTS`.
+        preset, bound: of the coder. start: one of `PREDICTED_STARTS`.
         stores: that learn, by name; for `lean` and `max` also their "plan".
         core: whose stores they are.
     """
@@ -73,9 +75,9 @@ def begin_transforming(stores: Mapping[str, Any], start: int, core: Core) -> Non
 
     Args:
         stores: by name, those of `PAIRS` as pairs.
-        start: one of `STARTS`. core: whose stores they are.
+        start: one of `TRANSFORM_STARTS`. core: whose stores they are.
     """
-    if start == UNTRAINED:
+    if start != ECG:
         return
     values = _prepared("transform", 0, core.listed)
     put(stores, {name: values[name] for name in stores})

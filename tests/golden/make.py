@@ -155,6 +155,10 @@ def _transformed() -> dict[str, bytes]:
     found["quality-untrained"] = signals.encode(
         [record[:2500]], ecg, profiles["quality-step"], **untrained
     )
+    waves, eeg = signals.rhythm(3000, 2), signals.stream_info(2, 160, minimum=-2000, maximum=2000)
+    broken = {**quick, "reset": 1500}
+    found["quality-rhythm"] = signals.encode([waves], eeg, Quality(step=20.0), **broken)
+    found["bounded-rhythm"] = signals.encode([waves], eeg, profiles["bounded-10"], **broken)
     slow = signals.stream_info(2, 15)
     found["quality-slow"] = signals.encode([beats[:300]], slow, profiles["quality-step"])
     for name in ("quality-step", "bounded-10"):

@@ -74,6 +74,21 @@ def recording(n: int) -> Samples:
     return (pairs ^ 2048) - 2048
 
 
+@cache
+def rhythm(n: int, leads: int, seed: int = 5) -> Samples:
+    """Something like an EEG: a resonance of some nine samples driven by noise."""
+    draw = lcg(seed)
+    out = np.zeros((n, leads), np.int32)
+    for lead in range(leads):
+        last = older = 0
+        for t in range(n):
+            # two poles at radius 0.97: 2 · 0.97 · cos(40°), 0.97²
+            new = (1522 * last - 963 * older) // 1024 + next(draw) % 41 - 20
+            out[t, lead] = new
+            older, last = last, new
+    return out
+
+
 def noise(n: int, leads: int, seed: int = 2, bits: int = 16) -> Samples:
     """Numbers of so many bits, none like the next: no model helps."""
     draw = lcg(seed)

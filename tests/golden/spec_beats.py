@@ -43,7 +43,7 @@ class Settings:
         def samples(numerator: int, denominator: int) -> int:
             return clip(rate.numerator * numerator // (rate.denominator * denominator), 1, 2**24)
 
-        self.late = late
+        self.rate, self.late = rate, late
         self.length = samples(8, 10)
         self.onset = samples(3, 10)
         self.first_gap = samples(8, 10)

@@ -77,7 +77,7 @@ class PredictiveReader:
         for i, row in enumerate(self.rows):
             del row[:-TAIL]
             if self.starting:
-                self.starts.append(read_start(source))
+                self.starts.append(read_start(source, 2))
                 if self.starts[-1]:
                     start_predicted(self.leads[i])
             if source.adaptive(self.raw_models[i], 0):

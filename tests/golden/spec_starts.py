@@ -92,10 +92,10 @@ def _rows(values: Numbers, width: int) -> list[Numbers]:
     return [values[i : i + width] for i in range(0, len(values), width)]
 
 
-def read_start(source: Source) -> int:
-    """The start of a lead."""
+def read_start(source: Source, known: int) -> int:
+    """The start of a lead, one of the first `known`."""
     start = source.plain(2)
-    need(start < 2, "start")
+    need(start < known, "start")
     return start
 
 

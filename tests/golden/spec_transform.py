@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.golden.spec_beats import Settings, SpikeCoder, step_of
 from tests.golden.spec_coefficients import KernelCorrections, Transform
+from tests.golden.spec_cosine import FrameTransform
 from tests.golden.spec_range import Model, Source, Trend, model
 from tests.golden.spec_starts import read_start, start_transformed
 from tests.golden.spec_tables import clip
@@ -70,6 +71,8 @@ class LeadDecoder:
         self.spikes = SpikeCoder(settings)
         self.level_bits = model(144)
         self.transform = Transform()
+        self._frames = FrameTransform(self._settings.rate)
+        self.cosine = False
         self.kernel_corrections = KernelCorrections()
         self.corrections = SampleCorrections()
         self.phases: list[int] = []
@@ -79,6 +82,7 @@ class LeadDecoder:
         """A run begins."""
         self.spikes.restart()
         self.transform.band.forget(0)
+        self._frames.forget()
         self.corrections.density = self.corrections.sign = 0
         self._level: int | None = None
         self._past = [0] * self._settings.length
@@ -88,15 +92,15 @@ class LeadDecoder:
         facts, spikes, length = self._facts, self.spikes, self._settings.length
         if self._level is None:
             self._level = clip(facts.baseline + coded.signed(self.level_bits, 0), *INT32)
+        if self.cosine:
+            self.phases = [62] * count
+            return self._show([0] * count, self._frames.read_block(coded, count, q))
         others = [*guide.recent, *guide.spikes] if guide else []
         self.phases = spikes.read(coded, count, q, others)
         prediction = [spikes.prediction.get(t, 0) for t in range(count)]
         rest = self.transform.read(coded, prediction, self.phases, q)
         rest = [clip(value, 2**36) for value in rest]
-        shown = [
-            clip(self._level + ((p + r + 8) >> 4), facts.minimum, facts.maximum)
-            for p, r in zip(prediction, rest, strict=True)
-        ]
+        shown = self._show(prediction, rest)
         past = self._past + rest
         if self._settings.kernels:
             spikes.learn(past, count)
@@ -105,6 +109,15 @@ class LeadDecoder:
         for kernel in spikes.kernels:
             self.kernel_corrections.read(coded, kernel, q)
         return shown
+
+    def _show(self, prediction: list[int], rest: list[int]) -> list[int]:
+        """The samples that are shown."""
+        facts, level = self._facts, self._level
+        assert level is not None
+        return [
+            clip(level + ((p + clip(r, 2**36) + 8) >> 4), facts.minimum, facts.maximum)
+            for p, r in zip(prediction, rest, strict=True)
+        ]
 
     def correct(self, coded: Source, shown: list[int], valid: list[int]) -> None:
         """Layer 4 of a block."""
@@ -149,9 +162,10 @@ class TransformReader:
         shown = []
         for i, (lead, q) in enumerate(zip(self.leads, steps, strict=True)):
             if self._starting:
-                self.starts.append(read_start(source))
-                if self.starts[-1]:
+                self.starts.append(read_start(source, 3))
+                if self.starts[-1] == 1:
                     start_transformed(lead)
+                lead.cosine = self.starts[-1] == 2
             earlier = [other.spikes for other in self.leads[:i] if other.spikes.spikes]
             shown.append(lead.read(source, count, q, earlier[-1] if earlier else None))
         self._starting = False

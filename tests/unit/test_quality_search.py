@@ -14,6 +14,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from san_runtime.compiled import compiled_core
 from san_runtime.quality.detector import find_beats, moving_sum, remove_baseline
+from san_runtime.quality.likeness import ONE, Likeness, likeness
 from san_runtime.quality.shadow import PAUSE_SECONDS, Account
 from tests.unit.coding.quality_streams import Setting, beating, encode
 
@@ -120,3 +121,56 @@ def test_corrections_pay_where_the_step_is_coarse(data: Find) -> None:
 def test_what_was_coded_differs_in_nothing_but_the_core() -> None:
     signal: NDArray[Any] = beating(3000)[:, None]
     assert encode(signal, Setting()).data == encode(signal, Setting(), compiled_core()).data
+
+
+def test_beats_are_alike_and_what_is_found_in_noise_is_not() -> None:
+    signal = remove_baseline(beating(6000), 360)
+    noise = np.cumsum(np.random.default_rng(3).normal(0, 5, 6000)).astype(np.int64)
+    noise = remove_baseline(noise, 360)
+    for scale in (1, -3, 10**6):
+        alike = likeness(signal * scale, find_beats(signal, 360), 108, 288)
+        other = likeness(noise * scale, find_beats(noise, 360), 108, 288)
+        assert alike is not None
+        assert other is not None
+        assert alike > 0.95 * ONE
+        assert other < 0.65 * ONE
+
+
+def test_likeness_is_the_median_of_the_best_correlations() -> None:
+    signal = remove_baseline(beating(4000), 360)
+    beats = find_beats(signal, 360)
+    parts = np.array([signal[b - 108 : b + 180] for b in beats if 108 <= b <= len(signal) - 180])
+    table = np.corrcoef(parts.astype(float)) - 2 * np.eye(len(parts))
+    best = np.sort(table.max(axis=1))
+    exact = best[(len(best) - 1) // 2]
+    found = likeness(signal, beats, 108, 288)
+    assert found is not None
+    assert found / ONE == pytest.approx(exact, abs=1e-3)
+
+
+def test_fewer_than_two_whole_beats_tell_nothing() -> None:
+    signal = remove_baseline(beating(500), 360)
+    for beats in ([], [150], [20, 150, 480]):
+        assert likeness(signal, np.array(beats, np.int64), 108, 288) is None
+    doubted, trusted = Likeness(), Likeness()
+    assert not doubted.follow(0)
+    assert trusted.follow(ONE)
+    assert not doubted.follow(None)
+    assert trusted.follow(None)
+    assert Likeness().follow(None)
+
+
+def test_a_few_odd_blocks_do_not_stop_the_beats() -> None:
+    likeness_of_lead = Likeness()
+    assert all(likeness_of_lead.follow(value * ONE // 100) for value in (97, 95, 40, 50, 96, 30))
+    assert not any(Likeness().follow(value * ONE // 100) for value in (69, 20, 0))
+    assert not all(likeness_of_lead.follow(ONE // 2) for _ in range(8))
+
+
+def test_a_rhythm_without_beats_gets_no_spikes() -> None:
+    rng = np.random.default_rng(4)
+    noise = np.convolve(rng.normal(0, 40, 12_000 + 15), np.ones(16) / 4, "valid")
+    signal = np.rint(noise).astype(np.int64)[:, None]
+    assert len(find_beats(signal[:, 0], 360)) > 20
+    coded = encode(signal, Setting(), compiled_core())
+    assert sum(len(lead) for block in coded.spikes for lead in block) == 0

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from san_runtime.quality.corrections import Corrections
 from san_runtime.quality.detector import find_beats, remove_baseline
+from san_runtime.quality.likeness import Likeness, likeness
 from san_runtime.quality.shadow import Shadow
 from san_stream.coding.adaptive_kernels import SINCE
 from san_stream.coding.beat_search import SEARCH_SIZE
 from san_stream.coding.beats import BEAT_SIZE, MOST_KERNELS, NUMBER
 from san_stream.coding.quality import STRENGTH
 from san_stream.coding.range_coder import STATE_SIZE
+from san_stream.coding.starts import COSINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +42,7 @@ class BlockSearch:
         self.watch = self._corrections.watch
         self.correction = self._corrections.correction
         self._shadow = Shadow(coder)
+        self._likeness: dict[int, Likeness] = {}
         self._scratch = make(STATE_SIZE, 0), core.octets(SCRATCH)
         self._rooms = make(MOST_KERNELS * length, 0), make(length, 0), make(length, 0)
         self._search, self._beat = make(SEARCH_SIZE, 0), make(BEAT_SIZE, 0)
@@ -62,7 +65,7 @@ class BlockSearch:
         chosen: list[list[Spike]] = []
         for lead, step in enumerate(steps):
             spikes: list[Spike] = []
-            if self._shadow.allows(lead):
+            if self._coder.states[lead].start != COSINE and self._shadow.allows(lead):
                 spikes = self._choose(lead, signal[:, lead], first, count, step, chosen)
             chosen.append(spikes)
         return chosen
@@ -78,9 +81,13 @@ class BlockSearch:
     ) -> list[Spike]:
         coder = self._coder
         core, own, late = coder.core, coder.states[lead], coder.late
-        found = find_beats(signal, self._rate) - first
+        beats, centred = find_beats(signal, self._rate), remove_baseline(signal, self._rate)
+        alike = likeness(centred, beats, coder.before, coder.length)
+        if not self._likeness.setdefault(lead, Likeness()).follow(alike):
+            return []
+        found = beats - first
         found = found[(found >= late) & (found < count + late)]
-        flat = core.listed(remove_baseline(signal, self._rate)[first:] * 16)
+        flat = core.listed(centred[first:] * 16)
         core.subtract(flat, own.prediction)
         core.judge_kernels(own.kernels, own.notes, coder.settings, step, *self._judged)
         births = coder.settings[NUMBER] - sum(int(live) for live in self._judged[0])

@@ -17,7 +17,7 @@ from san_stream.coding.quality_state import (
     transform_work,
 )
 from san_stream.coding.range_coder import STATE_SIZE
-from san_stream.coding.starts import PREFERRED, UNTRAINED, begin_transforming
+from san_stream.coding.starts import COSINE, ECG, UNTRAINED, begin_transforming
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,13 +104,16 @@ class Shadow:
             self._costs = []
         if self._costs:
             for own, account, cost in zip(states, self._accounts, self._costs, strict=True):
-                spent = own.distortion + STRENGTH * own.bits
-                account.book(spent, cost, self._count, self._coder.rate)
+                if own.start != COSINE:
+                    spent = own.distortion + STRENGTH * own.bits
+                    account.book(spent, cost, self._count, self._coder.rate)
         self._count = len(block)
         self._costs = [self._cost(lead, block[:, lead], step) for lead, step in enumerate(steps)]
 
     def _cost(self, lead: int, samples: NDArray[Any], step: int) -> int:
         own, known = self._coder.states[lead], self._models[lead]
+        if own.start == COSINE:  # it has no spikes
+            return 0
         level = int(samples.sum()) // len(samples) if own.fresh else own.level
         target = (samples - level) * 16
         if known is not None:
@@ -118,7 +121,7 @@ class Shadow:
                 self._coder.core.restart_band(known[-1], 0)
             return self._block_cost(known, target, step)
         found = []
-        for start in PREFERRED if self._coder.trained else (UNTRAINED,):
+        for start in (ECG, UNTRAINED) if self._coder.trained else (UNTRAINED,):
             models = transform_models(self._coder.core)
             begin_transforming(learned_of_transform(models), start, self._coder.core)
             found.append((self._block_cost(models, target, step), models))

@@ -87,6 +87,7 @@ class Setting:
         rate: Hz. block, ahead, late: samples. steps: 1/16 ADC unit, of the leads in turn.
         restarts: blocks before which a run begins. resets: ... before which all is forgotten.
         trained: whether leads may start from learned tables.
+        starts: the only one that the encoder tries, of each lead; empty: all.
     """
 
     rate: Fraction = Fraction(360)
@@ -97,13 +98,17 @@ class Setting:
     restarts: tuple[int, ...] = ()
     resets: tuple[int, ...] = ()
     trained: bool = False
+    starts: tuple[int, ...] = ()
 
     def coder(self, leads: int, core: Core) -> QualityCoder:
         """A coder of so many leads, ready."""
         lead = Lead("x", baseline=0, minimum=INT32_MIN, maximum=INT32_MAX)
+        trained = self.trained or bool(self.starts)
         coder = QualityCoder(
-            self.rate, (lead,) * leads, self.block, self.late, core, trained=self.trained
+            self.rate, (lead,) * leads, self.block, self.late, core, trained=trained
         )
+        if self.starts:
+            coder.starts = [(start,) for start in self.starts]
         coder.reset()
         coder.restart()
         return coder
@@ -146,7 +151,7 @@ def encode(
         coder.code(state, buffer, end - first, steps, samples, beats, advice, decoding=False)
         assert state[ERROR] == 0
         shown.append(np.array(samples, np.int64).T)
-        spikes.append(beats)
+        spikes.append([own.spikes for own in coder.states])
     length = core.finish_encoder(state, buffer)
     return Coded(bytes(buffer[:length]), np.concatenate(shown), spikes)
 

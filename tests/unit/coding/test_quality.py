@@ -14,6 +14,7 @@ from san_runtime.compiled import compiled_core
 from san_stream.coding.beats import BIRTH
 from san_stream.coding.core import PLAIN
 from san_stream.coding.quality import QualityCoder
+from san_stream.coding.starts import COSINE, UNTRAINED
 from san_stream.types import INT32_MAX, INT32_MIN
 from tests.unit.coding.quality_streams import CHECKED, Setting, beating, decode, encode
 
@@ -35,6 +36,10 @@ SETTINGS = {
     "slow": Setting(rate=Fraction(101, 2), block=256, ahead=50, late=15),
     "no kernels": Setting(rate=Fraction(5), block=256, ahead=0, late=0),
     "too fast": Setting(rate=Fraction(10**9), block=256, ahead=0, late=0),
+    "cosine": Setting(starts=(COSINE, COSINE), restarts=(3,)),
+    "both transforms": Setting(block=300, starts=(UNTRAINED, COSINE), resets=(6,)),
+    "other transform first": Setting(starts=(COSINE, UNTRAINED), restarts=(2,), resets=(6,)),
+    "cosine, short delay": Setting(block=56, ahead=23, late=0, starts=(COSINE, COSINE)),
 }
 
 
@@ -50,7 +55,7 @@ def test_round_trip(name: str) -> None:
     assert error < max(setting.steps) / 16
 
 
-@pytest.mark.parametrize("name", ["usual", "short delay", "runs and resets"])
+@pytest.mark.parametrize("name", ["usual", "short delay", "runs and resets", "both transforms"])
 def test_plain_and_compiled_give_the_same_bytes(name: str) -> None:
     setting, signal = SETTINGS[name], two_leads(3500)
     compiled = encode(signal, setting, COMPILED)
@@ -69,6 +74,19 @@ def test_beats_are_sent_as_spikes_and_make_it_short() -> None:
     assert births < 10
     flat = encode(signal, Setting(rate=Fraction(5)), COMPILED)  # no kernels at this rate
     assert 2 * len(coded.data) < len(flat.data)
+
+
+def test_a_lead_of_the_cosine_kind_has_no_spikes_and_guides_none() -> None:
+    """Its neighbour costs what it costs alone, but for a byte at the end."""
+    signal = two_leads(8000)
+    both = encode(signal, Setting(starts=(COSINE, UNTRAINED)), COMPILED)
+    assert not any(block[0] for block in both.spikes)
+    assert sum(len(block[1]) for block in both.spikes) > 20
+    alone = [
+        len(encode(signal[:, i : i + 1], Setting(starts=(start,)), COMPILED).data)
+        for i, start in enumerate((COSINE, UNTRAINED))
+    ]
+    assert abs(len(both.data) - sum(alone)) <= 8
 
 
 @pytest.mark.parametrize("late", [0, 20, 108])
@@ -117,9 +135,10 @@ HOSTILE = _hostile()
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("step", [1, 320, 2**28])
-def test_hostile_signals_round_trip(name: str, step: int) -> None:
+@pytest.mark.parametrize("starts", [(UNTRAINED, UNTRAINED), (COSINE, COSINE)])
+def test_hostile_signals_round_trip(name: str, step: int, starts: tuple[int, int]) -> None:
     signal = np.stack([HOSTILE[name], HOSTILE[name][::-1]], axis=1)
-    setting = Setting(steps=(step,))
+    setting = Setting(steps=(step,), starts=starts)
     coded = encode(signal, setting, COMPILED)
     read = decode(coded.data, signal.shape, setting, COMPILED)
     assert read is not None
@@ -138,10 +157,10 @@ def test_no_intermediate_leaves_what_doubles_hold(name: str) -> None:
 
 
 @settings(max_examples=30)
-@given(st.integers(0, 2**32), st.integers(1, 60))
-def test_damaged_bytes_never_raise(seed: int, flips: int) -> None:
+@given(st.integers(0, 2**32), st.integers(1, 60), st.sampled_from([UNTRAINED, COSINE]))
+def test_damaged_bytes_never_raise(seed: int, flips: int, start: int) -> None:
     signal = two_leads(4000)
-    setting = Setting(block=1024)
+    setting = Setting(block=1024, starts=(start, start))
     data = bytearray(encode(signal, setting, COMPILED).data)
     rng = np.random.default_rng(seed)
     for place in rng.integers(0, len(data), flips):
@@ -156,7 +175,14 @@ def test_memory_is_about_what_the_stores_take() -> None:
     coder = Setting(block=1152).coder(1, COMPILED)
     own = coder.states[0]
     stores = [own.kernels, own.placed, own.prediction, own.rest, own.wanted, own.phases]
-    stores += [own.pending, *own.model, *own.transform, *own.level_model, *own.corrections]
+    stores += [
+        own.pending,
+        *own.model,
+        *own.transform,
+        *own.frames,
+        *own.level_model,
+        *own.corrections,
+    ]
     taken = sum(store.nbytes for store in stores)
     told = QualityCoder.memory(Fraction(360), 1, 1152)
     assert taken < told < 2 * taken

@@ -21,7 +21,14 @@ from san_stream.coding.exact_presets import LEAN, MAX, make_plan
 from san_stream.coding.predictors import BEAT, OTHERS, OWN, ROW, SIZE
 from san_stream.coding.range_coder import ERROR, STATE_SIZE
 from san_stream.coding.start_tables import BOUNDS, layout, packed, start_values
-from san_stream.coding.starts import ECG, STARTS, UNTRAINED, code_start, same_regressors
+from san_stream.coding.starts import (
+    ECG,
+    PREDICTED_STARTS,
+    TRANSFORM_STARTS,
+    UNTRAINED,
+    code_start,
+    same_regressors,
+)
 from san_stream.profiles import Preset
 from tests.unit.coding.quality_streams import CHECKED, Coded, Setting, beating, decode, encode
 
@@ -49,8 +56,8 @@ def leads(data: Callable[[str], Path]) -> list[NDArray[np.int64]]:
 
 def force(monkeypatch: pytest.MonkeyPatch, *allowed: int) -> None:
     """Let encoders choose from these only."""
-    monkeypatch.setattr(exact_layer, "PREFERRED", allowed)
-    monkeypatch.setattr(quality, "PREFERRED", allowed)
+    monkeypatch.setattr(exact_layer, "PREDICTED_STARTS", allowed)
+    monkeypatch.setattr(quality, "TRANSFORM_STARTS", allowed)
 
 
 # -- tables ------------------------------------------------------------------------------
@@ -184,17 +191,18 @@ def test_a_decoder_tries_nothing(
 
 
 @pytest.mark.parametrize("core", [PLAIN, COMPILED], ids=["plain", "compiled"])
-def test_an_unknown_start_is_an_error(core: Any) -> None:
+@pytest.mark.parametrize("known", [PREDICTED_STARTS, TRANSFORM_STARTS])
+def test_an_unknown_start_is_an_error(core: Any, known: tuple[int, ...]) -> None:
     for start in range(4):
         state, buffer = core.integers(STATE_SIZE, 0), core.octets(64)
         core.start_encoder(state)
         core.code_plain(state, buffer, start, 2)
         length = core.finish_encoder(state, buffer)
         core.start_decoder(state, core.loaded(bytes(buffer[:length])), length)
-        assert code_start(state, core.loaded(bytes(buffer[:length])), 0, core) == (
-            start if start in STARTS else UNTRAINED
+        assert code_start(state, core.loaded(bytes(buffer[:length])), 0, known, core) == (
+            start if start in known else UNTRAINED
         )
-        assert bool(state[ERROR]) == (start not in STARTS)
+        assert bool(state[ERROR]) == (start not in known)
 
 
 # -- transformed -----------------------------------------------------------------------------

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from san_stream.errors import SampleError, SettingError
+from san_stream.errors import SettingError
 from san_training.activations import ACTIVATIONS
 from san_training.compiled.training import assess, train
+from san_training.compiled_images import fit_image_restart, rebuild_images
+from san_training.compiled_run import Run, joined
 from san_training.fitting import (
     DIVERGED,
     Epoch,
     FitResult,
     as_windows_pair,
+    build_model,
     frozen,
     plan,
 )
 from san_training.model import default_med
 from san_training.progress import progress
-from san_training.quality import quality_of
+from san_training.quality import AT_ONCE, quality_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,41 +38,23 @@ if TYPE_CHECKING:
     from san_training.quality import ModelQuality
 
 
-class Run(NamedTuple):
-    """One restart.
-
-    Attributes:
-        epoch: the one with the lowest φ̄, or -1 where there is none.
-        kernels, last_kernels: its taps, and those of the last epoch.
-        validation: its figures of the validation windows.
-        losses, phis: mean training loss and validation φ̄ of each epoch; NaN after divergence.
-    """
-
-    epoch: int
-    kernels: tuple[Tensor, ...]
-    last_kernels: tuple[Tensor, ...]
-    validation: ModelQuality
-    losses: NDArray[np.float64]
-    phis: NDArray[np.float64]
-
-
 def fit_compiled(
-    training: NDArray[np.float64],
-    validation: NDArray[np.float64],
+    training: NDArray[np.floating],
+    validation: NDArray[np.floating],
     settings: FitSettings,
     *,
     callback: ProgressCallback | None = None,
     title: str = "training",
 ) -> FitResult:
-    """What `fit` does, on the CPU in compiled code, for windows ``[windows, n]``.
+    """What `fit` does, on the CPU in compiled code.
 
     Starts, order and steps are those of `fit`; sums run in another order, so that results
     agree to rounding until one of them tips the choice of a position, and differ from there on
     as two machines would. The same windows and settings give the same result on the same
     machine. Other Python threads run meanwhile, further trainings among them.
 
-    Args, Raises: as `fit`; `callback` is told after each restart, `settings.device` must be
-        ``"auto"`` or ``"cpu"``, and images are a SampleError.
+    Args, Raises: as `fit`; `callback` is told after each restart, and `settings.device` must
+        be ``"auto"`` or ``"cpu"``.
     """
     if settings.device not in ("auto", "cpu"):
         raise SettingError(f"device {settings.device!r}: compiled training runs on the CPU")
@@ -78,8 +63,6 @@ def fit_compiled(
             f"activation {settings.activation!r}: must be one of {', '.join(ACTIVATIONS)}"
         )
     windows, checks = as_windows_pair(training, validation, settings)
-    if windows.ndim != 2:
-        raise SampleError("compiled training takes windows [windows, n], no images")
     history: list[Epoch] = []
     best: Run | None = None
     best_restart = 0
@@ -116,14 +99,17 @@ def fit_restart(
     """Train from one start, in the type of the windows (float32 or float64).
 
     Args:
-        windows, checks: training and validation, ``[windows, n]`` on the CPU.
+        windows, checks: training and validation, ``[windows, n]`` or ``[windows, h, w]`` on the
+            CPU.
         kernels, orders: of `plan`.
         settings: how; restarts, seed and start are not looked at.
     """
+    if windows.ndim == 3:
+        return fit_image_restart(windows, checks, kernels, orders, settings)
     sizes = [len(kernel) for kernel in kernels]
     if settings.zero_sum:
         kernels = [kernel - kernel.mean() for kernel in kernels]
-    taps = _joined(kernels, windows.dtype)
+    taps = joined(kernels, windows.dtype)
     model, margin = _model(sizes, settings)
     losses, phis = np.empty(len(orders)), np.empty(len(orders))
     best_taps = np.zeros_like(taps)
@@ -158,22 +144,35 @@ def evaluate_compiled(
     """What `san_training.quality.evaluate` says of these kernels, in compiled code.
 
     Args:
-        kernels: ``[m_i]`` each.
-        windows: x less its baseline, ``[windows, n]`` on the CPU, none all zero.
+        kernels: ``[m_i]`` or ``[m_i, m_i]`` each.
+        windows: x less its baseline, ``[windows, n]`` or ``[windows, h, w]`` on the CPU, none
+            all zero.
         settings: activation, tie and border tolerance.
     """
+    if windows.ndim == 3:
+        return rebuild_images(kernels, windows, settings, keep=False)[0]
     sizes = [len(kernel) for kernel in kernels]
-    taps = _joined([torch.tensor(kernel) for kernel in kernels], windows.dtype)
+    taps = joined([torch.tensor(kernel) for kernel in kernels], windows.dtype)
     model, margin = _model(sizes, settings)
     losses, spikes = np.zeros(len(windows)), np.zeros(len(windows), np.int64)
     assess(model, taps, _padded(windows, margin), losses, spikes)
     return quality_of(losses.tolist(), spikes.tolist(), sum(sizes), windows.shape[1])
 
 
-def _joined(kernels: Sequence[Tensor], dtype: torch.dtype) -> NDArray[np.float64]:
-    """All taps behind each other, a copy of the type."""
-    joined: NDArray[np.float64] = torch.cat(list(kernels)).to(dtype).numpy().copy()
-    return joined
+def rebuild_compiled(
+    kernels: Sequence[NDArray[np.float64]], windows: Tensor, settings: FitSettings
+) -> tuple[ModelQuality, NDArray[np.floating]]:
+    """Figures of kernels as by `evaluate_compiled`, and what the windows are rebuilt as.
+
+    Returns:
+        The figures, and x̂ of the windows' shape and type.
+    """
+    if windows.ndim == 3:
+        return rebuild_images(kernels, windows, settings, keep=True)
+    network = build_model([torch.tensor(taps, dtype=windows.dtype) for taps in kernels], settings)
+    with torch.no_grad():
+        parts = [network(part).signal for part in windows.split(AT_ONCE)]
+    return evaluate_compiled(kernels, windows, settings), torch.cat(parts).numpy()
 
 
 def _padded(windows: Tensor, margin: int) -> NDArray[np.float64]:

@@ -133,7 +133,7 @@ class FitResult:
         settings = replace(self.settings, zero_sum=False)
         return build_model(kernels, settings).to(pick_device(device))
 
-    def evaluate(self, windows: NDArray[np.float64], device: str = "cpu") -> ModelQuality:
+    def evaluate(self, windows: NDArray[np.floating], device: str = "cpu") -> ModelQuality:
         """Figures on windows of the shape of the training windows, x less its baseline."""
         signal = as_windows("windows", windows).to(pick_device(device))
         return evaluate(self.model(device), signal)
@@ -171,8 +171,8 @@ def pick_device(name: str) -> torch.device:
 
 
 def fit(
-    training: NDArray[np.float64],
-    validation: NDArray[np.float64],
+    training: NDArray[np.floating],
+    validation: NDArray[np.floating],
     settings: FitSettings,
     *,
     callback: ProgressCallback | None = None,
@@ -300,7 +300,7 @@ def _generator(seed: int, restart: int) -> torch.Generator:
 
 
 def as_windows_pair(
-    training: NDArray[np.float64], validation: NDArray[np.float64], settings: FitSettings
+    training: NDArray[np.floating], validation: NDArray[np.floating], settings: FitSettings
 ) -> tuple[Tensor, Tensor]:
     """Training and validation windows as float32 on the CPU, checked.
 
@@ -324,7 +324,7 @@ def as_windows_pair(
     return train, check
 
 
-def as_windows(what: str, windows: NDArray[np.float64]) -> Tensor:
+def as_windows(what: str, windows: NDArray[np.floating]) -> Tensor:
     """Windows or images as float32 on the CPU, checked.
 
     Raises:

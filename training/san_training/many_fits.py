@@ -40,7 +40,7 @@ def fit_all(
     """Train every job; one that fails does not stop the others.
 
     Args:
-        jobs: windows ``[windows, n]`` and settings of each.
+        jobs: windows ``[windows, n]`` and settings of each; compiled also ``[windows, h, w]``.
         engine: ``"compiled"`` trains each by `fit_compiled`, on the CPU; ``"batched"`` all of
             them by `fit_batched`, on the device of their settings.
         workers: threads of the compiled engine; None: one for each core.

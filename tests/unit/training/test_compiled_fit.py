@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from san_stream.errors import SampleError, SettingError
+from san_stream.errors import SettingError
 from san_training.activations import ACTIVATIONS
 from san_training.compiled_fit import evaluate_compiled, fit_compiled, fit_restart
 from san_training.fitting import FitSettings, _one_epoch, build_model, fit, plan
@@ -127,9 +127,3 @@ def test_divergence():
 def test_settings_that_it_does_not_take(options, message):
     with pytest.raises(SettingError, match=message):
         fit_compiled(windows(), windows(3), settings(**options))
-
-
-def test_images():
-    images = np.random.default_rng(0).normal(size=(3, 20, 20))
-    with pytest.raises(SampleError, match="compiled training takes windows"):
-        fit_compiled(images, images, settings())

@@ -1,1 +1,1 @@
-"""One-dimensional training as compiled code, see `san_training.compiled_fit`."""
+"""Training as compiled code, see `san_training.compiled_fit`."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from san_stream.errors import SanStreamError, SettingError, SinkError
+from san_stream.errors import SanStreamError, SettingError, SinkError, SourceError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 Key = tuple[str | int, ...]
+FORMAT: Final = "san-stream ledger 1"
 
 
 class Ledger:
@@ -42,7 +43,7 @@ class Ledger:
         self.path = path
         self.damaged = 0
         self._lines: dict[Key, dict[str, Any]] = {}
-        header = {"ledger": "san-stream ledger 1", "settings": settings}
+        header = {"ledger": FORMAT, "settings": settings}
         try:
             self._file = path.open("a+b")
         except OSError as error:
@@ -70,11 +71,8 @@ class Ledger:
 
     def _read(self, data: bytes, header: dict[str, Any]) -> None:
         first, *others = data.splitlines()
-        try:
-            begun = json.loads(first)
-        except ValueError:
-            begun = None
-        if not isinstance(begun, dict) or begun.get("ledger") != header["ledger"]:
+        begun = _begun(first)
+        if begun is None:
             raise SinkError(f"ledger {self.path}: the file is something else")
         before, now = begun.get("settings", {}), json.loads(json.dumps(header["settings"]))
         for name in now:
@@ -83,12 +81,7 @@ class Ledger:
                     f"ledger {self.path}: was begun with {name} {before.get(name)!r}, not "
                     f"{now[name]!r}; use another folder"
                 )
-        for line in others:
-            try:
-                entry = json.loads(line)
-                self._lines[tuple(entry["key"])] = entry["value"]
-            except (ValueError, LookupError, TypeError):
-                self.damaged += bool(line.strip())
+        self._lines, self.damaged = _entries(others)
 
     def get(self, *key: str | int) -> dict[str, Any] | None:
         """What was written under a key, or None."""
@@ -121,6 +114,44 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
+
+
+def read_ledger(path: Path) -> tuple[dict[str, Any], dict[Key, dict[str, Any]]]:
+    """Settings and results of a ledger, which may still be written.
+
+    Raises:
+        SourceError: it cannot be read or is no ledger.
+    """
+    try:
+        first, *others = path.read_bytes().splitlines() or [b""]
+    except OSError as error:
+        raise SourceError(f"ledger {path}: {error.strerror or error}") from None
+    begun = _begun(first)
+    if begun is None:
+        raise SourceError(f"ledger {path}: the file is something else")
+    return begun.get("settings", {}), _entries(others)[0]
+
+
+def _begun(line: bytes) -> dict[str, Any] | None:
+    """The first line of a ledger, None where it is that of something else."""
+    try:
+        begun = json.loads(line)
+    except ValueError:
+        return None
+    return begun if isinstance(begun, dict) and begun.get("ledger") == FORMAT else None
+
+
+def _entries(lines: list[bytes]) -> tuple[dict[Key, dict[str, Any]], int]:
+    """Results by their keys, and how many lines could not be read."""
+    found: dict[Key, dict[str, Any]] = {}
+    damaged = 0
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            found[tuple(entry["key"])] = entry["value"]
+        except (ValueError, LookupError, TypeError):
+            damaged += bool(line.strip())
+    return found, damaged
 
 
 def _lock(file: int, path: Path) -> None:

@@ -525,7 +525,7 @@ class TestMissingPackages:
         )
         done = subprocess.run(
             [sys.executable, "-c", script],
-            capture_output=True, text=True, timeout=60, check=False, env=environment(),
+            capture_output=True, text=True, timeout=240, check=False, env=environment(),
         )  # fmt: skip
         assert done.returncode == 2
         assert done.stderr == (
@@ -612,7 +612,7 @@ class TestSignals:
         )  # fmt: skip
         first = process.stdout.readline().decode()
         process.send_signal(signal.SIGINT)
-        rest, error = process.communicate(timeout=60)
+        rest, error = process.communicate(timeout=240)
         assert (process.returncode, error) == (0, b"")
         assert "bits/sample" in first
         assert "bits/sample" in rest.decode()

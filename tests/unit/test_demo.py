@@ -267,7 +267,7 @@ def test_a_foreign_file_is_not_replaced(tmp_path):
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert result.returncode == 2
@@ -294,7 +294,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
             encoder = int(found[1])
             break
     demo.send_signal(signal.SIGINT)
-    _, error = demo.communicate(timeout=30)
+    _, error = demo.communicate(timeout=240)
     assert demo.returncode == 130
     assert error.strip() == "san-stream: error: interrupted"
     assert encoder is not None

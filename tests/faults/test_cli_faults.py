@@ -570,7 +570,7 @@ class TestSignals:
     def test_ends_the_stream_and_leaves_a_whole_file(self, folder, number, status):
         process = self.start(folder)
         process.send_signal(number)
-        _, error = process.communicate(timeout=30)
+        _, error = process.communicate(timeout=240)
         assert process.returncode == status
         assert error.decode().endswith(
             "interrupted: what was encoded until then is whole and readable\n"
@@ -585,7 +585,7 @@ class TestSignals:
     def test_kill_leaves_a_file_that_reads_up_to_its_end(self, folder):
         process = self.start(folder)
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=240)
         assert main(["verify", "out.san", "--quiet"]) == 1
         assert main(["decode", "out.san", "out.npy", "--salvage", "--quiet"]) == 0
         left = np.load(folder / "out.npy")
@@ -600,7 +600,7 @@ class TestSignals:
         )  # fmt: skip
         assert process.stderr.readline().startswith(b"listening on")
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=240)
         assert process.returncode == 130
 
     def test_a_monitor_says_what_it_has_seen(self, folder):

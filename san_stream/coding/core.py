@@ -35,6 +35,7 @@ MODULES: Final = (
     "tiny_coder",
     "wavelet",
     "coefficients",
+    "levels",
     "band_prediction",
     "transform_block",
     "cosine",

@@ -87,18 +87,22 @@ def scaled_sum(total: int, size: int) -> int:
     ) >> FACTOR_BITS
 
 
+def turning_sum(values: Integers, begin: int, count: int, angle: int, turn: int) -> int:
+    """Σ COSINES[angle + i · turn] · values[begin + i]."""
+    total = 0
+    for i in range(begin, begin + count):
+        total += COSINES[angle] * values[i]
+        angle = (angle + turn) & WAVE_MASK
+    return total
+
+
 def fourth_kind(values: Integers, begin: int, size: int, work: Integers) -> None:
     """The cosine transform of the fourth kind of a frame of 2^size; it is its own inverse."""
     count = 1 << size
     unit = LONGEST_FRAME >> size
     for k in range(count):
         angle = (2 * k + 1) * unit
-        turn = 2 * angle
-        total = 0
-        for n in range(begin, begin + count):
-            total += COSINES[angle] * values[n]
-            angle = (angle + turn) & WAVE_MASK
-        work[k] = scaled_sum(total, size)
+        work[k] = scaled_sum(turning_sum(values, begin, count, angle, 2 * angle), size)
     copy(values, begin, work, 0, count)
 
 
@@ -106,18 +110,10 @@ def second_kind(values: Integers, begin: int, size: int, work: Integers) -> None
     """The cosine transform of the second kind of a frame of 2^size."""
     count = 1 << size
     unit = 2 * (LONGEST_FRAME >> size)
-    total = 0
-    for n in range(begin, begin + count):
-        total += COSINES[EIGHTH] * values[n]
-    work[0] = scaled_sum(total, size)
+    work[0] = scaled_sum(turning_sum(values, begin, count, EIGHTH, 0), size)
     for k in range(1, count):
         angle = k * unit
-        turn = 2 * angle
-        total = 0
-        for n in range(begin, begin + count):
-            total += COSINES[angle] * values[n]
-            angle = (angle + turn) & WAVE_MASK
-        work[k] = scaled_sum(total, size)
+        work[k] = scaled_sum(turning_sum(values, begin, count, angle, 2 * angle), size)
     copy(values, begin, work, 0, count)
 
 
@@ -127,11 +123,8 @@ def third_kind(values: Integers, begin: int, size: int, work: Integers) -> None:
     unit = 2 * (LONGEST_FRAME >> size)
     for n in range(count):
         turn = ((2 * n + 1) * unit) & WAVE_MASK
-        angle = turn
         total = COSINES[EIGHTH] * values[begin]
-        for k in range(begin + 1, begin + count):
-            total += COSINES[angle] * values[k]
-            angle = (angle + turn) & WAVE_MASK
+        total += turning_sum(values, begin + 1, count - 1, turn, turn)
         work[n] = scaled_sum(total, size)
     copy(values, begin, work, 0, count)
 

@@ -13,36 +13,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from san_stream.coding.coefficients import (
-    ACTIVITY,
-    LARGEST,
     MAGNITUDES,
     PHASES,
-    SECOND_SETS,
-    SIGNED,
-    choose_level,
-    code_decision_at,
-    code_sign,
-    decision_logit,
-    learn_means,
     mean_class,
-    neighbour_class,
     predicted_class,
     rescale_means,
 )
 from san_stream.coding.cosine import frame_log, restore_cosine, transform_cosine
 from san_stream.coding.cosine_tables import LONGEST_FRAME
+from san_stream.coding.levels import code_coefficient, reconstruct
 from san_stream.coding.numbers import code_adaptive
-from san_stream.coding.range_coder import DECODING, ERROR
-from san_stream.coding.transform_block import (
-    CLASSES,
-    code_level_size,
-    load_signal,
-    reconstruct,
-    set_coefficient_contexts,
-    sign_contexts,
-)
+from san_stream.coding.range_coder import DECODING
+from san_stream.coding.transform_block import CLASSES, load_signal
 from san_stream.coding.vectors import copy
-from san_stream.coding.wavelet import COEFFICIENT_REACH
 
 if TYPE_CHECKING:
     from san_stream.coding.store import Integers, Octets
@@ -176,58 +159,24 @@ def code_frame(
     inputs: Integers,
 ) -> int:
     """Code one frame of 2^size coefficients; the rest as in `code_cosine_block`."""
-    encoding = state[DECODING] == 0
-    most = min(LARGEST, COEFFICIENT_REACH // step)
     left = 0
     before = 0
     distortion = 0
     fit_frames(frames, size)
     for place in range(begin, begin + (1 << size)):
         frequency = ((place - begin) << FREQUENCIES_LOG) >> size
-        octave = OCTAVES[frequency]
         at = MARGIN + place - begin
-        parent = abs(frames[at])
-        around = abs(frames[at - 1]) + abs(frames[at + 1])
-        mean = mean_class(frequency_mean(means, frequency))
-        active = mean_class(means[ACTIVITY + octave])
-        neighbours = neighbour_class(4 * abs(left) + 2 * abs(before) + 2 * parent + around)
-        set_coefficient_contexts(
-            found, octave, frequency, abs(left), abs(before), parent, around,
-            abs(frames[at + FRAME_ROOM]), mean, active,
-            expected_classes(frames, at, abs(left), abs(before)), neighbours,
+        level, error = code_coefficient(
+            state, buffer, given[place], step, strength, OCTAVES[frequency], frequency, left,
+            before, frames[at], abs(frames[at - 1]) + abs(frames[at + 1]),
+            abs(frames[at + FRAME_ROOM]),
+            mean_class(frequency_mean(means, frequency)), 0,
+            expected_classes(frames, at, abs(left), abs(before)), 0, slots, weights, maps, signs,
+            means, rest, rest_count, found, inputs,
         )  # fmt: skip
-        second = SECOND_SETS + 10 * min(abs(left) + parent, 2) + mean
-        wanted = 0
-        level = 0
-        if encoding:
-            wanted = given[place]
-            amount = min((abs(wanted) << 8) // step, most << 8)
-            if amount >= 128:
-                logit = decision_logit(slots, weights, found, inputs, octave, second)
-                level = choose_level(amount, logit, strength)
-            distortion += (amount - (level << 8)) * (amount - (level << 8))
-        more = code_decision_at(
-            state, buffer, 1 if level > 0 else 0, slots, weights, maps, found, inputs, octave,
-            second, active,
-        )  # fmt: skip
-        if more == 1:
-            one, two = sign_contexts(
-                octave, left, frames[at], 0, 0, 0, means[SIGNED + octave * PHASES + frequency]
-            )
-            negative = code_sign(state, buffer, 1 if wanted < 0 else 0, signs, one, two)
-            level = code_level_size(
-                state, buffer, level, octave, second, active, neighbours, slots, weights, maps,
-                rest, rest_count, found, inputs,
-            )  # fmt: skip
-            if level > most:
-                state[ERROR] = 1
-                level = most
-            level = -level if negative == 1 else level
-        else:
-            level = 0
+        distortion += error
         levels[place] = level
         output[place] = reconstruct(level, step)
-        learn_means(means, octave, frequency, level)
         before = left
         left = level
     keep_frame(frames, levels, begin, size)

@@ -1,7 +1,6 @@
 """One block of one lead: what the spikes left, through the wavelet and back.
 
-Signals are in 1/16 ADC units. Contexts of a coefficient come from levels already coded, so
-that the decoder finds the same ones. See docs/format-transform.md.
+Signals are in 1/16 ADC units. See docs/format-transform.md.
 """
 
 from __future__ import annotations
@@ -10,42 +9,17 @@ from typing import TYPE_CHECKING, Final
 
 from san_stream.coding.band_prediction import LEVELS, learn_band, predict_band, restart_band
 from san_stream.coding.coefficients import (
-    ACTIVITIES,
-    ACTIVITY,
-    CONTEXT_SLOTS,
-    CONTEXT_STARTS,
     CONTEXTS,
-    LARGEST,
-    PHASES,
-    POINT,
     PREVIOUS,
-    REST_GROUPS,
-    SECOND_SETS,
-    SIGN_BOUND,
-    SIGN_CONTEXTS,
-    SIGNED,
-    choose_level,
-    code_decision_at,
-    code_sign,
-    decision_logit,
     expected_mean,
-    learn_means,
     mean_class,
-    neighbour_class,
     predicted_class,
     rescale_means,
 )
+from san_stream.coding.levels import code_coefficient, reconstruct
 from san_stream.coding.mixing import clip
-from san_stream.coding.numbers import NUMBER_SIZE, code_unsigned
-from san_stream.coding.range_coder import DECODING, ERROR
-from san_stream.coding.wavelet import (
-    COEFFICIENT_REACH,
-    MOST_BANDS,
-    band_step,
-    find_bands,
-    restore,
-    transform,
-)
+from san_stream.coding.range_coder import DECODING
+from san_stream.coding.wavelet import MOST_BANDS, band_step, find_bands, restore, transform
 
 if TYPE_CHECKING:
     from san_stream.coding.store import Integers, Octets
@@ -53,11 +27,6 @@ if TYPE_CHECKING:
 FOUND_SIZE: Final = CONTEXTS
 SIGNAL_REACH: Final = 1 << 35  # of a target or prediction: samples of 32 bits in 1/16
 CLASSES: Final = 8  # of a predicted coefficient over the step
-
-
-def sign_class(value: int) -> int:
-    """0 for 0, 1 above, 2 below."""
-    return 0 if value == 0 else (1 if value > 0 else 2)
 
 
 def load_signal(values: Integers, signal: Integers, length: int) -> int:
@@ -104,87 +73,6 @@ def ancestors(
     return parent, around, abs(levels[above + j])
 
 
-def set_coefficient_contexts(
-    found: Integers,
-    b: int,
-    phase: int,
-    left: int,
-    before: int,
-    parent: int,
-    around: int,
-    above: int,
-    mean: int,
-    active: int,
-    predicted: int,
-    neighbours: int,
-) -> None:
-    """Slots of "> 0"; those of the later decisions lie `CONTEXT_SLOTS` further."""
-    smooth = predicted >> 3
-    near = min(left + parent, 3)
-    found[0] = CONTEXT_STARTS[0] + b * 16 + neighbours
-    found[1] = CONTEXT_STARTS[1] + b * PHASES + phase
-    third = ((b * 4 + min(left, 3)) * 4 + min(parent, 3)) * 4 + min(before + around, 3)
-    found[2] = CONTEXT_STARTS[2] + third
-    found[3] = CONTEXT_STARTS[3] + (b * 10 + mean) * 4 + near
-    fifth = (min(parent + around, 5) * 6 + min(left + before, 5)) * 10 + mean
-    found[4] = CONTEXT_STARTS[4] + fifth
-    found[5] = CONTEXT_STARTS[5] + b * 64 + predicted
-    found[6] = CONTEXT_STARTS[6] + (smooth * 10 + mean) * 4 + near
-    found[7] = CONTEXT_STARTS[7] + (b * 10 + active) * 4 + near
-    last = ((min(above, 2) * 4 + min(parent, 3)) * 8 + smooth) * 10 + active
-    found[8] = CONTEXT_STARTS[8] + last
-
-
-def sign_contexts(
-    identity: int, left: int, parent: int, predicted: int, classes: int, agreeing: int, mean: int
-) -> tuple[int, int]:
-    """The two slots of a sign; `mean` is that of signed levels at this phase."""
-    expected = 0 if classes & 7 < 2 else sign_class(predicted)
-    usual = 1 if mean > SIGN_BOUND else (2 if mean < -SIGN_BOUND else 0)
-    one = (expected * 3 + usual) * 3 + agreeing
-    two = SIGN_CONTEXTS + (sign_class(left) * 3 + sign_class(parent)) * MOST_BANDS + identity
-    return one, two
-
-
-def code_level_size(
-    state: Integers,
-    buffer: Octets,
-    size: int,
-    identity: int,
-    second: int,
-    active: int,
-    neighbours: int,
-    slots: Integers,
-    weights: Integers,
-    maps: Integers,
-    rest: Integers,
-    rest_count: Integers,
-    found: Integers,
-    inputs: Integers,
-) -> int:
-    """The magnitude of a level that is not 0."""
-    for reached in range(1, 3):
-        for k in range(CONTEXTS):
-            found[k] += CONTEXT_SLOTS
-        second += 30
-        more = code_decision_at(
-            state, buffer, 1 if size > reached else 0, slots, weights, maps, found, inputs,
-            reached * MOST_BANDS + identity, second, reached * ACTIVITIES + active,
-        )  # fmt: skip
-        if more == 0:
-            return reached
-    group = clip(neighbours - 4, 0, REST_GROUPS - 1) * NUMBER_SIZE
-    return 3 + code_unsigned(state, buffer, rest, rest_count, group, size - 3)
-
-
-def reconstruct(level: int, width: int) -> int:
-    """Where a level stands for its coefficient, a little nearer to zero than the middle."""
-    if level == 0:
-        return 0
-    value = (((abs(level) << 8) - POINT) * width) >> 8
-    return value if level > 0 else -value
-
-
 def code_band(
     state: Integers,
     buffer: Octets,
@@ -215,10 +103,8 @@ def code_band(
     half: Integers,
 ) -> int:
     """Code one band; arguments and result as those of `code_block`."""
-    encoding = state[DECODING] == 0
     identity = 0 if b == 0 else MOST_BANDS - bands + b
     width = band_step(step, b, bands)
-    most = min(LARGEST, COEFFICIENT_REACH // width)
     begin = offsets[b]
     above = offsets[max(b - 2, 0)]
     last = offsets[bands - 1] + lengths[bands - 1] - 1  # place in the block
@@ -240,51 +126,19 @@ def code_band(
             )
         else:
             base = predict_band(band)
-        size = abs(parent)
-        mean = mean_class(expected_mean(means, identity, phase))
-        active = mean_class(means[ACTIVITY + identity])
-        neighbours = neighbour_class(4 * abs(left) + 2 * abs(before) + 2 * size + around)
-        set_coefficient_contexts(
-            found, identity, phase, abs(left), abs(before), size, around, grand, mean, active,
-            classes[place], neighbours,
+        level, error = code_coefficient(
+            state, buffer, given[place] - base, width, strength, identity, phase, left, before,
+            parent, around, grand, mean_class(expected_mean(means, identity, phase)),
+            predicted[place], classes[place], agreeing, slots, weights, maps, signs, means,
+            rest, rest_count, found, inputs,
         )  # fmt: skip
-        second = SECOND_SETS + 10 * min(abs(left) + size, 2) + mean
-        wanted = 0
-        level = 0
-        if encoding:
-            wanted = given[place] - base
-            size = min((abs(wanted) << 8) // width, most << 8)
-            if size >= 128:
-                logit = decision_logit(slots, weights, found, inputs, identity, second)
-                level = choose_level(size, logit, strength)
-            distortion += (size - (level << 8)) * (size - (level << 8))
-        more = code_decision_at(
-            state, buffer, 1 if level > 0 else 0, slots, weights, maps, found, inputs, identity,
-            second, active,
-        )  # fmt: skip
-        if more == 1:
-            one, two = sign_contexts(
-                identity, left, parent, predicted[place], classes[place], agreeing,
-                means[SIGNED + identity * PHASES + phase],
-            )  # fmt: skip
-            negative = code_sign(state, buffer, 1 if wanted < 0 else 0, signs, one, two)
-            level = code_level_size(
-                state, buffer, level, identity, second, active, neighbours, slots, weights, maps,
-                rest, rest_count, found, inputs,
-            )  # fmt: skip
-            if level > most:
-                state[ERROR] = 1
-                level = most
-            level = -level if negative == 1 else level
-            if classes[place] & 7 >= 2:
-                agreeing = 1 if (level > 0) == (predicted[place] > 0) else 2
-        else:
-            level = 0
+        distortion += error
+        if level != 0 and classes[place] & 7 >= 2:
+            agreeing = 1 if (level > 0) == (predicted[place] > 0) else 2
         levels[place] = level
         work[place] = base + reconstruct(level, width)
         if b == 0:
             learn_band(band, work[place], scaled, factor, half)
-        learn_means(means, identity, phase, level)
         before = left
         left = level
     means[PREVIOUS + 2 * identity] = left

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from san_stream.errors import ModelError, SettingError
 from san_stream.kernels import Kernel, Kernels, KernelSet
+from san_stream.whole_files import write_whole
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -88,17 +88,7 @@ def from_json(text: str, name: str) -> Kernels:
 
 def save(kernels: Kernels, path: str | PathLike[str]) -> None:
     """Write the model; the file is replaced as a whole or not at all."""
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    with partial.open("x", encoding="utf-8") as file:  # "x" follows no link and takes no file
-        try:
-            file.write(to_json(kernels))
-            file.close()
-            partial.replace(target)
-        except BaseException:
-            file.close()
-            partial.unlink()
-            raise
+    write_whole(path, to_json(kernels).encode())
 
 
 def load(path: str | PathLike[str]) -> Kernels:

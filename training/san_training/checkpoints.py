@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -12,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from san_stream.errors import ModelError, SanStreamError, SinkError
+from san_stream.whole_files import write_whole
 from san_training.model import SAN1d, SAN2d
 
 if TYPE_CHECKING:
@@ -45,13 +44,9 @@ def save_network(network: SparselyActivatedNetwork, path: str | PathLike[str]) -
         "meds": list(network.meds),
     }
     data = save(taps, {"format": FORMAT, "network": json.dumps(settings)})
-    whole = Path(path)
-    part = whole.with_name(f"{whole.name}.part{os.getpid()}")
     try:
-        part.write_bytes(data)
-        part.replace(whole)
+        write_whole(path, data)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise SinkError(f"checkpoint {path}: {error.strerror or error}") from None
 
 

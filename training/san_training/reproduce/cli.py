@@ -1,9 +1,8 @@
-"""``san-stream reproduce table1``."""
+"""``san-stream reproduce``: the paper's tables and figures."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from san_stream.errors import SettingError, SinkError
+from san_stream.whole_files import write_whole
 from san_training.activations import ACTIVATIONS
 from san_training.bonn import Scale
 from san_training.init import INITS
@@ -43,6 +43,30 @@ data_option = click.option(
 )
 
 
+workers_option = click.option(
+    "--workers", type=click.IntRange(1), metavar="N", help="Threads; all cores."
+)
+json_option = click.option("--json", "as_json_text", is_flag=True, help="Report as JSON.")
+
+
+def output_option(table: str) -> Callable[[Any], Any]:
+    """``--output`` of a table's command."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        default=Path(table),
+        show_default=True,
+        metavar="DIR",
+        help=f"Takes {table}.csv, {table}.json and the ledger, by which a stopped run goes on.",
+    )
+
+
+def count_option(name: str, default: int, text: str) -> Callable[[Any], Any]:
+    """An option that takes a whole number from 1."""
+    return click.option(name, type=click.IntRange(1), default=default, show_default=True, help=text)
+
+
 @click.group("reproduce", help="Run the paper's experiments again, beside its figures.")
 def command() -> None:
     """Group of the experiments."""
@@ -50,15 +74,7 @@ def command() -> None:
 
 @command.command("table1", help="Five activations, 250 kernel sizes, 15 PhysioNet databases.")
 @data_option
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=Path("table1"),
-    show_default=True,
-    metavar="DIR",
-    help="Takes table1.csv, table1.json and the ledger, by which a stopped run goes on.",
-)
+@output_option("table1")
 @click.option(
     "--database",
     "databases",
@@ -76,17 +92,9 @@ def command() -> None:
     show_default=True,
     help="Where kernels start; may be given several times.",
 )
-@click.option(
-    "--seeds",
-    type=click.IntRange(1),
-    default=DEFAULTS.seeds,
-    show_default=True,
-    help="Seeds of each training; the table shows the median.",
-)
+@count_option("--seeds", DEFAULTS.seeds, "Seeds of each training; the table shows the median.")
 @click.option("--sizes", default="1-250", show_default=True, metavar="A-B", help="Kernel sizes.")
-@click.option(
-    "--epochs", type=click.IntRange(1), default=DEFAULTS.epochs, show_default=True, help="Passes."
-)
+@count_option("--epochs", DEFAULTS.epochs, "Passes of each training.")
 @click.option(
     "--engine",
     type=click.Choice(ENGINES),
@@ -95,8 +103,8 @@ def command() -> None:
     help="All cores, or one torch program.",
 )
 @click.option("--device", default=DEFAULTS.device, show_default=True, help="auto, cpu or cuda.")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Threads; all cores.")
-@click.option("--json", "as_json_text", is_flag=True, help="Report as JSON.")
+@workers_option
+@json_option
 def table1(
     data: Path | None,
     output: Path,
@@ -115,7 +123,7 @@ def table1(
     with Ledger(output / "ledger.jsonl", settings.basis()) as ledger:
         rows = run_table1(data, ledger, settings)
     report = as_json(rows, settings)
-    write_whole(output / "table1.csv", as_csv(rows, settings))
+    write(output / "table1.csv", as_csv(rows, settings))
     finish(output / "table1", report, as_text(rows, settings), as_json_text=as_json_text)
 
 
@@ -129,15 +137,7 @@ def labelled_command(table: Table) -> None:
         f"{known.sizes[0]} to {known.sizes[-1]} taps.",
     )
     @data_option
-    @click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path),
-        default=Path(table),
-        show_default=True,
-        metavar="DIR",
-        help=f"Takes {table}.csv, {table}.json and the ledger, by which a stopped run goes on.",
-    )
+    @output_option(table)
     @click.option(
         "--split",
         "splits",
@@ -154,12 +154,10 @@ def labelled_command(table: Table) -> None:
         help="May be given several times; all.",
     )
     @click.option("--sizes", metavar="A-B", help="Kernel sizes; the paper's.")
-    @click.option(
+    @count_option(
         "--seeds",
-        type=click.IntRange(1),
-        default=LABELLED.seeds,
-        show_default=True,
-        help="Seeds of each training; the table shows the median, and the accuracies' spread.",
+        LABELLED.seeds,
+        "Seeds of each training; the table shows the median, and the accuracies' spread.",
     )
     @click.option(
         "--keep",
@@ -168,13 +166,7 @@ def labelled_command(table: Table) -> None:
         show_default=True,
         help="Whose epoch counts: the best on validation, or the last, as in the paper's program.",
     )
-    @click.option(
-        "--epochs",
-        type=click.IntRange(1),
-        default=LABELLED.epochs,
-        show_default=True,
-        help="Passes of each training.",
-    )
+    @count_option("--epochs", LABELLED.epochs, "Passes of each training.")
     @click.option(
         "--samples",
         type=click.IntRange(0),
@@ -183,8 +175,8 @@ def labelled_command(table: Table) -> None:
         metavar="N",
         help="Train on the first N samples alone; 0: on all.",
     )
-    @click.option("--workers", type=click.IntRange(1), metavar="N", help="Threads; all cores.")
-    @click.option("--json", "as_json_text", is_flag=True, help="Report as JSON.")
+    @workers_option
+    @json_option
     @scale_option(table)
     def run(
         data: Path | None,
@@ -201,7 +193,7 @@ def labelled_command(table: Table) -> None:
         make_folder(output)
         with Ledger(output / "ledger.jsonl", settings.basis()) as ledger:
             outcome = run_labelled(data, ledger, settings)
-        write_whole(output / f"{table}.csv", labelled_csv(outcome))
+        write(output / f"{table}.csv", labelled_csv(outcome))
         text = labelled_text(outcome)
         finish(output / table, labelled_json(outcome), text, as_json_text=as_json_text)
 
@@ -258,7 +250,7 @@ for _table in EXPERIMENTS:
 def figures(data: Path | None, results: Path, output: Path, pick: Pick, keep: Keep) -> None:
     """Draw from the ledgers; models of table I that are shown are trained again."""
     material = gather_material(data_folder(data), results, pick=pick, keep=keep)
-    write_whole(output, render(material))
+    write(output, render(material))
     for reason in material.missing.values():
         click.echo(f"not here: {reason}")
     click.echo(str(output))
@@ -291,7 +283,7 @@ def make_folder(output: Path) -> None:
 
 def finish(path: Path, report: dict[str, Any], text: str, *, as_json_text: bool) -> None:
     """Write the report beside the CSV file, and show it."""
-    write_whole(path.with_suffix(".json"), json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    write(path.with_suffix(".json"), json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     if as_json_text:
         click.echo(json.dumps(report, ensure_ascii=False))
     else:
@@ -312,16 +304,13 @@ def parse_sizes(text: str) -> tuple[int, ...]:
     return tuple(range(int(first), int(last or first) + 1))
 
 
-def write_whole(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Write a file as a whole or not at all.
 
     Raises:
         SinkError: it cannot be written.
     """
-    part = path.with_name(f"{path.name}.part{os.getpid()}")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        write_whole(path, text.encode())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise SinkError(f"output {path}: {error.strerror or error}") from None

@@ -14,9 +14,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check $(shell test -t 2 || echo --quiet)
 PYTEST_RUN := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 # Tests that reach numba code: coverage sees its lines only when they run as plain Python.
-# Those of the coding functions run them as plain Python anyway.
+# Those of the coding functions and of laws run them as plain Python anyway.
 INTERPRETED = $(shell grep -rlE "san_runtime|numba" --include="test_*.py" --exclude-dir=coding \
-	--exclude=test_compression_benchmark.py tests/unit tests/property)
+	--exclude=test_compression_benchmark.py tests/unit)
 
 # The test set holds the demo's.
 DEMO := $(if $(wildcard $(VENV)/.stamp-dev),$(VENV)/.stamp-dev,$(VENV)/.stamp-demo)

@@ -34,7 +34,7 @@ PROFILES: dict[str, Profile] = {
     "quality 0.5": Quality(bps=0.5),
     "spikes": Lossless(),  # stands for kernels of the recording's rate
 }
-KINDS = ("mitdb/100", "mitdb/231", "drivedb", "mimicdb", "slpdb")
+KINDS = ("mitdb/100", "drivedb", "mimicdb")
 """Where the default run looks: the first of each."""
 
 
@@ -156,7 +156,7 @@ def check(record: Path, name: str) -> None:
 def test_a_few_recordings(
     record: str, name: str, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.real.test_everywhere.SECONDS", min(SECONDS, 5.0))
+    monkeypatch.setattr("tests.real.test_everywhere.SECONDS", min(SECONDS, 4.0))
     monkeypatch.setattr("tests.real.test_everywhere.MOST_LEADS", 2)
     check(data_root / record, name)
 

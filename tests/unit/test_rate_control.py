@@ -171,6 +171,7 @@ def late(values: list[float]) -> list[float]:
     return values[18:]
 
 
+@pytest.mark.compiled
 def test_prdn_of_a_steady_lead_is_met_for_few_bits(
     data: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +188,7 @@ def test_prdn_of_a_steady_lead_is_met_for_few_bits(
     assert log(bits) - equal <= 0.03
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("aim", [5.0, 9.0])
 def test_prdn_stays_below_the_limit_where_the_spread_grows_tenfold(
     aim: float, data: Find, monkeypatch: pytest.MonkeyPatch
@@ -199,6 +201,7 @@ def test_prdn_stays_below_the_limit_where_the_spread_grows_tenfold(
     assert min(course) >= 0.7 * aim
 
 
+@pytest.mark.compiled
 def test_bits_told_are_those_of_the_file(data: Find, monkeypatch: pytest.MonkeyPatch) -> None:
     found, bits = encode(data("mitdb/100"), 0, 10, Quality(bps=0.25), monkeypatch)
     told = sum(outcome.bits for outcome in found.outcomes)

@@ -32,7 +32,7 @@ demo: $(DEMO) ## replay a real ECG through encoder, socket and decoder (165 MB o
 	@echo "demo: a minute of real ECG as a live stream through encoder, socket and decoder"
 	$(BIN)/san-stream demo
 
-test: $(VENV)/.stamp-dev ## all tests with branch coverage, under 10 minutes (435 MB of packages)
+test: $(VENV)/.stamp-dev ## all tests with branch coverage, about 12 minutes on two cores (435 MB of packages)
 	@echo "test: all tests, then those of the numba code again as plain Python; branch coverage of both"
 	@rm -f .coverage .coverage.*
 	$(PYTEST_RUN) --durations=15 --cov --cov-report= $(PYTEST)

@@ -1,5 +1,7 @@
 """Corrections of adapted kernels, sent when a kernel has been used 4, 8, 16, ... times.
 
+And kernels that are given behind a reset, so that they need not be learned again.
+
 The kernel that both ends know is a mean of decoded beats, coarse where the step is coarse.
 At these points a bit says whether a correction follows: the wavelet coefficients of what
 the encoder's true mean beat has more, quantised the finer the more often the kernel will be
@@ -20,6 +22,7 @@ from san_stream.coding.adaptive_kernels import (
 from san_stream.coding.beats import GROUP, code_magnitude
 from san_stream.coding.least_squares import square_root
 from san_stream.coding.mixing import NATURAL, clip, code_slot, slot_logit
+from san_stream.coding.numbers import code_plain
 from san_stream.coding.range_coder import DECODING, ERROR, code_bit
 from san_stream.coding.wavelet import MOST_BANDS, band_step, find_bands, restore, transform
 
@@ -37,6 +40,8 @@ FIRST_CHANCE: Final = 1 << 28  # one quarter of 2^20, nothing seen
 LIMIT: Final = 60
 FLAG: Final = 9 * MOST_BANDS  # slot of "a correction follows"
 CORRECTION_SLOTS: Final = FLAG + 1
+GIVEN: Final = 1 << 14  # probability of "a kernel is given"
+COARSEST: Final = 1 << 28  # of a given kernel: the largest level lies below 2^53 still
 REST_GROUPS: Final = 4
 CORRECTION_REST: Final = REST_GROUPS * GROUP
 POINT: Final = 8  # reconstruction lies 8/256 of a step nearer to zero
@@ -77,19 +82,26 @@ def choose_size(size: int, slot: int, weight: int, strength: int) -> int:
     return 0 if saved < (strength * (bits + LEVEL_BITS * (level - 1))) >> 8 else level
 
 
-def code_correction(
+def given_step(step: int, fineness: int) -> int:
+    """Step of a given kernel in 1/256 ADC unit: as if it had been used 4^fineness times.
+
+    Args:
+        step: of the signal's quantiser, 1/16 ADC unit, below 2^29.
+    """
+    return clip((step << 4) >> fineness, FINEST, COARSEST)
+
+
+def code_shape(
     state: Integers,
     buffer: Octets,
     slots: Integers,
     rest: Integers,
     rest_count: Integers,
     kernels: Integers,
-    notes: Integers,
     kernel: int,
     length: int,
-    step: int,
+    fine: int,
     strength: int,
-    given: int,
     wanted: Integers,
     weights: Integers,
     levels: Integers,
@@ -97,20 +109,12 @@ def code_correction(
     work: Integers,
     offsets: Integers,
     lengths: Integers,
-) -> int:
-    """A due correction: code it, or that there is none, and apply it; returns 1 if applied.
+) -> None:
+    """Wavelet coefficients of what is added to a kernel: code and add them.
 
     Args:
-        slots: `CORRECTION_SLOTS`. rest, rest_count: `CORRECTION_REST`, of large levels.
-        step: of the signal's quantiser, 1/16 ADC unit. strength: λ in steps² a bit, 1/65536.
-        given: 1 if the encoder gives one. wanted: its wavelet coefficients, 1/256 ADC unit.
-        weights: what a squared error in steps of each is worth, 1/65536.
-        levels, values, work, offsets, lengths: room.
+        fine: their step, 1/256 ADC unit, below 2^32. The others are those of `code_correction`.
     """
-    fine = correction_step(notes, kernel, step)
-    notes[SENT + kernel] += 1
-    if code_slot(state, buffer, slots, FLAG, given, LIMIT) == 0:
-        return 0
     encoding = state[DECODING] == 0
     bands = find_bands(length, offsets, lengths)
     for band in range(bands):
@@ -148,8 +152,90 @@ def code_correction(
     base = kernel * length
     for i in range(length):
         kernels[base + i] = clip(kernels[base + i] + values[i], -KERNEL_LIMIT, KERNEL_LIMIT)
+
+
+def code_correction(
+    state: Integers,
+    buffer: Octets,
+    slots: Integers,
+    rest: Integers,
+    rest_count: Integers,
+    kernels: Integers,
+    notes: Integers,
+    kernel: int,
+    length: int,
+    step: int,
+    strength: int,
+    given: int,
+    wanted: Integers,
+    weights: Integers,
+    levels: Integers,
+    values: Integers,
+    work: Integers,
+    offsets: Integers,
+    lengths: Integers,
+) -> int:
+    """A due correction: code it, or that there is none, and apply it; returns 1 if applied.
+
+    Args:
+        slots: `CORRECTION_SLOTS`. rest, rest_count: `CORRECTION_REST`, of large levels.
+        step: of the signal's quantiser, 1/16 ADC unit. strength: λ in steps² a bit, 1/65536.
+        given: 1 if the encoder gives one. wanted: its wavelet coefficients, 1/256 ADC unit.
+        weights: what a squared error in steps of each is worth, 1/65536.
+        levels, values, work, offsets, lengths: room.
+    """
+    fine = correction_step(notes, kernel, step)
+    notes[SENT + kernel] += 1
+    if code_slot(state, buffer, slots, FLAG, given, LIMIT) == 0:
+        return 0
+    code_shape(
+        state, buffer, slots, rest, rest_count, kernels, kernel, length, fine, strength, wanted,
+        weights, levels, values, work, offsets, lengths,
+    )  # fmt: skip
     uses = min(notes[USES + kernel], MEMORY_BEATS - 1)
     notes[BEATS + kernel] = max(notes[BEATS + kernel], uses)
+    return 1
+
+
+def code_given(
+    state: Integers,
+    buffer: Octets,
+    slots: Integers,
+    rest: Integers,
+    rest_count: Integers,
+    kernels: Integers,
+    notes: Integers,
+    kernel: int,
+    length: int,
+    step: int,
+    strength: int,
+    fineness: int,
+    wanted: Integers,
+    weights: Integers,
+    levels: Integers,
+    values: Integers,
+    work: Integers,
+    offsets: Integers,
+    lengths: Integers,
+) -> int:
+    """The next kernel that is given behind a reset, or that there is none; returns 1 for one.
+
+    Args:
+        fineness: 0 to 3 where the encoder gives one, else -1. The others are
+            those of `code_correction`.
+    """
+    if code_bit(state, buffer, GIVEN, 1 if fineness >= 0 else 0) == 0:
+        return 0
+    fineness = code_plain(state, buffer, max(fineness, 0), 2)
+    code_shape(
+        state, buffer, slots, rest, rest_count, kernels, kernel, length,
+        given_step(step, fineness), strength, wanted, weights, levels, values, work, offsets,
+        lengths,
+    )  # fmt: skip
+    uses = 1 << (2 * fineness)
+    notes[BEATS + kernel] = min(uses, MEMORY_BEATS - 1)
+    notes[USES + kernel] = uses
+    notes[SENT + kernel] = max(2 * fineness - 1, 0)
     return 1
 
 

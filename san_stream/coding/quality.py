@@ -7,7 +7,7 @@ encoder gives the spikes, and what it knows of the kernels, from outside.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from san_stream.coding import coefficients
 from san_stream.coding.adaptive_kernels import (
@@ -39,6 +39,7 @@ from san_stream.coding.quality_state import (
     whole_frame_log,
 )
 from san_stream.coding.range_coder import ERROR, STATE_SIZE
+from san_stream.coding.sent_kernels import KernelSender
 from san_stream.coding.starts import (
     COSINE,
     TRANSFORM_STARTS,
@@ -46,7 +47,7 @@ from san_stream.coding.starts import (
     begin_transforming,
     code_start,
 )
-from san_stream.coding.wavelet import MOST_BANDS
+from san_stream.coding.steps import STRENGTH
 from san_stream.types import INT32_MAX, INT32_MIN
 
 if TYPE_CHECKING:
@@ -54,24 +55,18 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from san_stream.coding.core import Core
+    from san_stream.coding.sent_kernels import Advice
     from san_stream.types import Lead
 
-STRENGTH: Final = 5571
-"""λ = 0.085 steps² a bit, in 1/65536."""
 TRIAL_BYTES: Final = (8, 4096)
 """Of a buffer that nobody reads and that must not run full: a sample, in all."""
 UNTRAINED_HANDICAP: Final = 16
 """Bits that an untrained start must save in the first block: a trained one goes on saving."""
-
-
-class Advice(Protocol):
-    """What only the encoder knows."""
-
-    def watch(self, lead: int, kernel: int, beat: Any, *, born: bool) -> None:
-        """A beat, whose original is given, taught this kernel."""
-
-    def correction(self, lead: int, kernel: int, step: int, fine: int) -> tuple[int, Any, Any]:
-        """Whether to send a correction, its coefficients, and their weights."""
+COSINE_BITS: Final = 9
+"""Tenths of a bit a sample that the untrained wavelet takes at least where the cosine transform
+is taken."""
+COSINE_COST: Final = 101
+"""Percent of the untrained wavelet's cost below which the cosine transform is taken."""
 
 
 class QualityCoder:
@@ -142,12 +137,8 @@ class QualityCoder:
         self._beats = make(BEAT_SIZE * (self.most + 1), 0)
         self._beat = make(BEAT_SIZE, 0)
         self._values, self._moved = make(self.length, 0), make(self.length, 0)
-        self._room = (
-            *(make(self.length, 0) for _ in range(3)),
-            make(MOST_BANDS + 1, 0),
-            make(MOST_BANDS + 1, 0),
-        )
         self._found, self._learned = make(3, 0), make(self._slots, 0)
+        self._sender = KernelSender(self.core, self.length, self._kernels)
         self.states = [self._make_state() for _ in self._leads]
         self._starting = self.trained
 
@@ -201,18 +192,23 @@ class QualityCoder:
             if self._starting:
                 start = 0
                 if not decoding:
-                    start = self._cheapest_start(lead, count, steps[lead], samples[lead], given)
+                    start = self._cheapest_start(
+                        lead, count, steps[lead], samples[lead], given, advice
+                    )
                 own.start = code_start(state, buffer, start, TRANSFORM_STARTS, core)
                 begin_transforming(own.learned(), own.start, core)
             if own.fresh:
                 self._code_level(own, lead, state, buffer, samples[lead])
+            if own.new and self.length and own.start != COSINE:
+                self._sender.give(own, lead, state, buffer, steps[lead], advice)
+            own.new = False
             self._code_spikes(own, lead, state, buffer, count, steps[lead], given)
             self._code_rest(
                 own, lead, state, buffer, count, steps[lead], samples[lead], decoding=decoding
             )
             self._learn(own, lead, count, None if decoding else advice)
             if self.length:
-                self._correct(own, lead, state, buffer, steps[lead], advice)
+                self._sender.correct(own, lead, state, buffer, steps[lead], advice)
             own.bits = core.spent_bits(state) - before
             if state[ERROR]:
                 return
@@ -239,30 +235,48 @@ class QualityCoder:
     # -- parts -------------------------------------------------------------------------
 
     def _cheapest_start(
-        self, lead: int, count: int, step: int, samples: Any, given: Sequence[Spike]
+        self,
+        lead: int,
+        count: int,
+        step: int,
+        samples: Any,
+        given: Sequence[Spike],
+        advice: Advice | None,
     ) -> int:
         """The start under which the block costs least by error plus λ · bits.
 
         The cosine transform is compared with the other one where both are untrained, and only
-        where nothing recurs: what kernels will be worth the first block does not tell.
+        where nothing recurs and the signal is not all but silent: what kernels will be worth,
+        and contexts in long runs of zeros, the first block does not tell.
         """
         allowed = self.starts[lead]
         if len(allowed) == 1:
             return allowed[0]
         starts = [start for start in allowed if start != COSINE or not given]
-        costs = {
-            start: self._start_cost(lead, count, step, samples, given, start) for start in starts
-        }
-        if {COSINE, UNTRAINED} <= costs.keys() and costs[COSINE] < costs[UNTRAINED] * 15 // 16:
-            return COSINE  # a little better in one block is not better for long
+        costs, bits = {}, {}
+        for start in starts:
+            costs[start], bits[start] = self._start_cost(
+                lead, count, step, samples, given, start, advice
+            )
+        if {COSINE, UNTRAINED} <= costs.keys():
+            busy = bits[UNTRAINED] * 10 >= COSINE_BITS * count
+            if busy and costs[COSINE] * 100 < costs[UNTRAINED] * COSINE_COST:
+                return COSINE
         handicap = {UNTRAINED: UNTRAINED_HANDICAP * STRENGTH}
         others = [start for start in starts if start != COSINE]
         return min(others, key=lambda start: costs[start] + handicap.get(start, 0))
 
     def _start_cost(
-        self, lead: int, count: int, step: int, samples: Any, given: Sequence[Spike], start: int
-    ) -> int:
-        """Error plus λ · bits of the block under a start."""
+        self,
+        lead: int,
+        count: int,
+        step: int,
+        samples: Any,
+        given: Sequence[Spike],
+        start: int,
+        advice: Advice | None,
+    ) -> tuple[int, int]:
+        """Error plus λ · bits of the block under a start, and its bits."""
         core, own = self.core, self._make_state()
         own.start = start
         self._restart(own)
@@ -272,9 +286,12 @@ class QualityCoder:
         core.start_encoder(state)
         tried = core.listed(samples)
         self._code_level(own, lead, state, buffer, tried)
+        if self.length and start != COSINE:
+            self._sender.give(own, lead, state, buffer, step, advice)
         self._code_spikes(own, lead, state, buffer, count, step, given)
         self._code_rest(own, lead, state, buffer, count, step, tried, decoding=False)
-        return int(own.distortion + STRENGTH * core.spent_bits(state))
+        bits = int(core.spent_bits(state))
+        return int(own.distortion) + STRENGTH * bits, bits
 
     def _code_level(self, own: LeadState, lead: int, state: Any, buffer: Any, samples: Any) -> None:
         own.fresh = False
@@ -377,20 +394,3 @@ class QualityCoder:
             entry[SLOT] * self.length, self._values, self._moved,
         )  # fmt: skip
         advice.watch(lead, kernel, self._values, born=own.notes[BEATS + kernel] == 1)
-
-    def _correct(
-        self, own: LeadState, lead: int, state: Any, buffer: Any, step: int, advice: Advice | None
-    ) -> None:
-        """Corrections of the kernels that are due for one."""
-        core = self.core
-        for kernel in range(self._kernels):
-            if not core.correction_due(own.notes, kernel):
-                continue
-            given, wanted, weights = 0, self._values, self._values
-            if advice is not None:
-                fine = core.correction_step(own.notes, kernel, step)
-                given, wanted, weights = advice.correction(lead, kernel, step, fine)
-            core.code_correction(
-                state, buffer, *own.corrections, own.kernels, own.notes, kernel, self.length, step,
-                STRENGTH, given, wanted, weights, *self._room,
-            )  # fmt: skip

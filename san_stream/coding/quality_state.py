@@ -119,6 +119,7 @@ class LeadState:
         wanted: the same of the signal to be coded; the encoder's.
         pending, placed: spikes whose beats are not complete, and their kernels.
         phases: of the block's samples. level: of the run. fresh: it is not coded yet.
+        new: no block is coded since the reset.
         waiting: pending spikes. spikes: of the block. recent: those of the block before that
             may still guide another lead.
         distortion, bits: of the block: squared error in steps² / 65536, what it took.
@@ -144,6 +145,7 @@ class LeadState:
     phases: Any
     level: int = 0
     fresh: bool = True
+    new: bool = True
     waiting: int = 0
     spikes: list[Spike] = field(default_factory=list)
     recent: list[Spike] = field(default_factory=list)

@@ -9,6 +9,8 @@ MAX_STEP_INDEX: Final = 28 * STEPS_AN_OCTAVE
 """2^24 ADC units."""
 UNIT_STEP: Final = 4 * STEPS_AN_OCTAVE
 """Index of one ADC unit."""
+STRENGTH: Final = 5571
+"""Of an encoder's choices: λ = 0.085 steps² a bit, in 1/65536."""
 # round(4096 * 2^(i / 16))
 _MANTISSAS: Final = [
     4096, 4277, 4467, 4664, 4871, 5087, 5312, 5547,

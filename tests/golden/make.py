@@ -147,6 +147,8 @@ def _transformed() -> dict[str, bytes]:
     mixed, calm = signals.two_shapes(2000, 2), {**DELAYED, "reset": 5000}
     for name in ("quality-step", "bounded-10"):
         found[f"{name}-two-shapes"] = signals.encode([mixed], marked, profiles[name], **calm)
+    again, long = signals.two_shapes(5000, 2), {**DELAYED, "reset": 4500}
+    found["quality-step-given"] = signals.encode([again], marked, profiles["quality-step"], **long)
     ecg, quick = signals.stream_info(2, 360, minimum=-1024, maximum=1023), {"pack": 2000}
     record = signals.recording(5400)
     found["quality-recording"] = signals.encode([record], ecg, profiles["quality-step"], **quick)

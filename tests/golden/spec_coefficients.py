@@ -313,7 +313,7 @@ class Transform:
 
 
 class KernelCorrections:
-    """Corrections of the kernels of one lead."""
+    """Corrections of the kernels of one lead, and kernels that are given."""
 
     def __init__(self) -> None:
         self.slots = Slots([2**18] * 73, 60)
@@ -326,7 +326,20 @@ class KernelCorrections:
         kernel.sent += 1
         if not self._slot(coded, 72):
             return
-        step = max((q << 12) // isqrt(clip(3 * kernel.uses, 1, 64) << 16), 128)
+        self._shape(coded, kernel, max((q << 12) // isqrt(clip(3 * kernel.uses, 1, 64) << 16), 128))
+        kernel.beats = max(kernel.beats, min(kernel.uses, 59))
+
+    def read_given(self, coded: Source, kernels: list[Kernel], q: int) -> None:
+        """Kernels that are given in the first block since RESET."""
+        for kernel in kernels:
+            if not coded.bit(16384):
+                return
+            e = coded.plain(2)
+            self._shape(coded, kernel, clip((q << 4) >> e, 128, 2**28))
+            kernel.beats, kernel.uses = min(4**e, 59), 4**e
+            kernel.sent = max(2 * e - 1, 0)
+
+    def _shape(self, coded: Source, kernel: Kernel, step: int) -> None:
         sizes = [len(band) for band in to_bands([0] * len(kernel.values))]
         levels: list[list[int]] = []
         values: list[list[int]] = []
@@ -350,7 +363,6 @@ class KernelCorrections:
                 values[b].append(value)
         for j, value in enumerate(from_bands(values)):
             kernel.add(j, value)
-        kernel.beats = max(kernel.beats, min(kernel.uses, 59))
 
     def _slot(self, coded: Source, slot: int) -> int:
         bit = coded.bit(clip(self.slots.probability[slot] >> 4, 64, 65472))

@@ -76,6 +76,7 @@ class LeadDecoder:
         self.kernel_corrections = KernelCorrections()
         self.corrections = SampleCorrections()
         self.phases: list[int] = []
+        self._new = True
         self.restart()
 
     def restart(self) -> None:
@@ -95,6 +96,9 @@ class LeadDecoder:
         if self.cosine:
             self.phases = [62] * count
             return self._show([0] * count, self._frames.read_block(coded, count, q))
+        if self._new:
+            self.kernel_corrections.read_given(coded, spikes.kernels, q)
+        self._new = False
         others = [*guide.recent, *guide.spikes] if guide else []
         self.phases = spikes.read(coded, count, q, others)
         prediction = [spikes.prediction.get(t, 0) for t in range(count)]

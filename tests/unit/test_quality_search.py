@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
 from san_runtime.compiled import compiled_core
+from san_runtime.quality import given
 from san_runtime.quality.detector import find_beats, moving_sum, remove_baseline
 from san_runtime.quality.likeness import ONE, Likeness, likeness
 from san_runtime.quality.shadow import PAUSE_SECONDS, Account
-from tests.unit.coding.quality_streams import Setting, beating, encode
+from san_stream.coding.beats import BIRTH
+from tests.unit.coding.quality_streams import Setting, beating, decode, encode
 
 Find = Callable[[str], Path]
 BEATS = set("NLRBAaJSVrFejnE/fQ?")
@@ -116,6 +118,30 @@ def test_corrections_pay_where_the_step_is_coarse(data: Find) -> None:
     error = np.mean((coded.shown - lead) ** 2.0) / np.mean((bare.shown - lead) ** 2.0)
     assert error < 0.85
     assert len(coded.data) < 1.1 * len(bare.data)
+
+
+def test_kernels_outlast_a_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a reset the first beats have their kernel again, which costs less than a birth."""
+    signal: NDArray[Any] = beating(18000)[:, None]
+    setting, core = Setting(resets=(24,), steps=(16 * 10,)), compiled_core()
+    coded = encode(signal, setting, core)
+    assert {spike[1] for spike in coded.spikes[0][0]} == {BIRTH}
+    assert {spike[1] for spike in coded.spikes[24][0]} == {0}
+    read = decode(coded.data, signal.shape, setting, core)
+    assert read is not None
+    np.testing.assert_array_equal(read.shown, coded.shown)
+    monkeypatch.setattr(given, "LEAST_USES", 10**9)
+    learned = encode(signal, setting, core)
+    assert {spike[1] for spike in learned.spikes[24][0]} == {BIRTH}
+    assert len(coded.data) < 0.99 * len(learned.data)
+    assert np.mean((coded.shown - signal) ** 2.0) < 1.01 * np.mean((learned.shown - signal) ** 2.0)
+
+
+def test_what_is_seldom_used_is_learned_again() -> None:
+    signal: NDArray[Any] = beating(9000)[:, None]
+    coded = encode(signal, Setting(resets=(12,)), compiled_core())
+    assert 0 < sum(len(block[0]) for block in coded.spikes[:12]) < given.LEAST_USES
+    assert {spike[1] for spike in coded.spikes[12][0]} == {BIRTH}
 
 
 def test_what_was_coded_differs_in_nothing_but_the_core() -> None:

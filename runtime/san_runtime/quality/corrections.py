@@ -12,7 +12,7 @@ import numpy as np
 
 from san_stream.coding.adaptive_kernels import USES
 from san_stream.coding.kernel_updates import MOST_USES, USES_FACTOR
-from san_stream.coding.quality import STRENGTH
+from san_stream.coding.steps import STRENGTH
 from san_stream.coding.wavelet import MOST_BANDS
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Sums:
         self.second = np.zeros(length)
         self.squares = 0.0
         self.number = 0.0
+        self.uses = 0  # all of them
 
     def add(self, amplitude: float, beat: NDArray[np.float64]) -> None:
         """Take a beat."""
@@ -50,6 +51,7 @@ class Sums:
         self.second += beat * beat
         self.squares += amplitude * amplitude
         self.number += 1
+        self.uses += 1
 
     def fade(self) -> None:
         """Let what was counted weigh less."""
@@ -114,28 +116,64 @@ class Corrections:
             return 0, listed(nothing), listed(nothing)
         return 1, listed(out[0]), listed(out[1])
 
+    def uses(self, lead: int, kernel: int) -> int:
+        """How many beats a kernel had since it was born or given."""
+        sums = self._sums.get((lead, kernel))
+        return sums.uses if sums is not None and sums.squares > 0 else 0
+
+    def mean_beat(
+        self, own: LeadState, lead: int, kernel: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """A kernel's beats of amplitude 1, as far as they are certain, and their variances."""
+        length, sums = self._coder.length, self._sums[lead, kernel]
+        shape = self._bands(own.kernels[kernel * length : (kernel + 1) * length], 256)
+        missing, spread = self._missing(sums, shape)
+        return shape + missing, spread
+
+    def coefficients(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Values of an orthonormal transform in ADC units as the codec's, 1/256 ADC unit."""
+        limit = float(1 << 37)
+        whole = np.rint(np.clip(values / self._gains() * 256, -limit, limit))
+        return whole.astype(np.int64)
+
+    @staticmethod
+    def weights(
+        spread: NDArray[np.float64], uses: int, step: float, fine: float
+    ) -> NDArray[np.float64]:
+        """What a squared error in fine steps is worth, in that of a signal's step.
+
+        Args:
+            spread: variance of beats. uses: to come. step: of the quantiser. fine: of the
+                correction; all in ADC units.
+        """
+        ratio = np.sqrt(spread) / step
+        weights: NDArray[np.float64] = uses / (1 + SPREAD_WEIGHT * ratio * ratio * ratio)
+        return weights * ((fine / step) * (fine / step))
+
+    def _missing(
+        self, sums: Sums, shape: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What a kernel lacks of its mean beat, less the more uncertain it is; variances."""
+        missing = sums.first / sums.squares - shape
+        spread = np.maximum(sums.second - sums.first * sums.first / sums.squares, 0.0)
+        spread = self._smooth(spread / max(sums.number - 1, 1.0))
+        certain = 1 - spread / sums.number / (missing * missing + 1e-9)
+        return missing * np.maximum(certain, 0.0), spread
+
     def _judge(
         self, own: LeadState, kernel: int, sums: Sums, step: float, fine: float
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
         length = self._coder.length
         uses = min(int(own.notes[USES + kernel]) * USES_FACTOR, MOST_USES)
         shape = own.kernels[kernel * length : (kernel + 1) * length]
-        missing = sums.first / sums.squares - self._bands(shape, 256)
-        spread = np.maximum(sums.second - sums.first * sums.first / sums.squares, 0.0)
-        spread = self._smooth(spread / max(sums.number - 1, 1.0))
-        certain = 1 - spread / sums.number / (missing * missing + 1e-9)
-        missing = missing * np.maximum(certain, 0.0)
-        ratio = np.sqrt(spread) / step
-        weights = uses / (1 + SPREAD_WEIGHT * ratio * ratio * ratio)
-        weights = weights * ((fine / step) * (fine / step))
+        missing, spread = self._missing(sums, self._bands(shape, 256))
+        weights = self.weights(spread, uses, step, fine)
         in_steps = missing / fine
         worth = in_steps * in_steps * weights > STRENGTH / 65536 * WORTH_BITS
         if np.count_nonzero(worth) <= WORTH_COUNT:
             return None
-        limit = float(1 << 37)
-        coefficients = np.rint(np.clip(missing / self._gains() * 256, -limit, limit))
         return (
-            coefficients.astype(np.int64),
+            self.coefficients(missing),
             np.rint(np.minimum(weights, 2.0) * 65536).astype(np.int64),
         )
 

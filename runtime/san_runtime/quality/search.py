@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from san_runtime.quality.corrections import Corrections
 from san_runtime.quality.detector import find_beats, remove_baseline
+from san_runtime.quality.given import GivenKernels
 from san_runtime.quality.likeness import Likeness, likeness
 from san_runtime.quality.shadow import Shadow
 from san_stream.coding.adaptive_kernels import SINCE
 from san_stream.coding.beat_search import SEARCH_SIZE
 from san_stream.coding.beats import BEAT_SIZE, MOST_KERNELS, NUMBER
-from san_stream.coding.quality import STRENGTH
 from san_stream.coding.range_coder import STATE_SIZE
 from san_stream.coding.starts import COSINE
+from san_stream.coding.steps import STRENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,8 @@ class BlockSearch:
         self._corrections = Corrections(coder)
         self.watch = self._corrections.watch
         self.correction = self._corrections.correction
+        self._given = GivenKernels(coder, self._corrections)
+        self.given = self._given.given
         self._shadow = Shadow(coder)
         self._likeness: dict[int, Likeness] = {}
         self._scratch = make(STATE_SIZE, 0), core.octets(SCRATCH)
@@ -61,11 +64,13 @@ class BlockSearch:
         """
         if not self._coder.length:
             return [[] for _ in steps]
+        self._given.follow()
         self._shadow.follow(signal[first : first + count], steps)
         chosen: list[list[Spike]] = []
         for lead, step in enumerate(steps):
             spikes: list[Spike] = []
             if self._coder.states[lead].start != COSINE and self._shadow.allows(lead):
+                self._given.prepare(lead, step)
                 spikes = self._choose(lead, signal[:, lead], first, count, step, chosen)
             chosen.append(spikes)
         return chosen
@@ -89,11 +94,12 @@ class BlockSearch:
         found = found[(found >= late) & (found < count + late)]
         flat = core.listed(centred[first:] * 16)
         core.subtract(flat, own.prediction)
-        core.judge_kernels(own.kernels, own.notes, coder.settings, step, *self._judged)
+        kernels, notes = self._given.known(lead)
+        core.judge_kernels(kernels, notes, coder.settings, step, *self._judged)
         births = coder.settings[NUMBER] - sum(int(live) for live in self._judged[0])
         model = own.model[0].copy(), own.model[1].copy()
         number = core.choose_beats(
-            flat, core.listed(found), len(found), own.kernels, coder.settings, *self._judged, step,
+            flat, core.listed(found), len(found), kernels, coder.settings, *self._judged, step,
             STRENGTH, count + late, births, own.notes[SINCE], *model, own.memory.copy(),
             *coder.guide(lead, before), self._chosen, coder.most, *self._rooms, self._search,
             *self._scratch, self._beat,

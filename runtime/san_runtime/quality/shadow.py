@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from san_stream.coding.quality import STRENGTH
 from san_stream.coding.quality_state import (
     LeadState,
     learned_of_transform,
@@ -18,6 +17,7 @@ from san_stream.coding.quality_state import (
 )
 from san_stream.coding.range_coder import STATE_SIZE
 from san_stream.coding.starts import COSINE, ECG, UNTRAINED, begin_transforming
+from san_stream.coding.steps import STRENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

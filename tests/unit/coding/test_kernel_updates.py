@@ -16,6 +16,7 @@ from san_stream.coding.core import PLAIN, Core
 from san_stream.coding.numbers import EVEN
 from san_stream.coding.range_coder import ERROR, STATE_SIZE
 from san_stream.coding.wavelet import MOST_BANDS
+from tests.unit.coding.quality_streams import CHECKED
 
 LENGTH = 288
 CORES = pytest.mark.parametrize("core", [PLAIN, compiled_core()], ids=["plain", "compiled"])
@@ -51,6 +52,25 @@ class Bench:
                 step,
                 5571,
                 given,
+                wanted,
+                weights,
+                *self.room,
+            )
+        )
+
+    def give(self, buffer: Any, step: int, fineness: int, wanted: Any, weights: Any) -> int:
+        return int(
+            self.core.code_given(
+                self.state,
+                buffer,
+                *self.models,
+                self.kernels,
+                self.notes,
+                0,
+                LENGTH,
+                step,
+                5571,
+                fineness,
                 wanted,
                 weights,
                 *self.room,
@@ -137,6 +157,50 @@ def test_none_costs_a_bit_and_counts_as_sent() -> None:
     assert bench.notes[SENT] == 1
     assert not any(bench.kernels)
     assert PLAIN.finish_encoder(bench.state, buffer) <= 1
+
+
+@CORES
+@pytest.mark.parametrize("fineness", [0, 1, 2, 3])
+def test_a_given_kernel_is_the_same_at_both_ends(core: Core, fineness: int) -> None:
+    step, shape = 16 * 30, difference(3, 400.0)
+    encoder, decoder = Bench(core, 0), Bench(core, 0)
+    buffer = core.octets(1 << 14)
+    core.start_encoder(encoder.state)
+    wanted = encoder.bands(core.listed(shape))
+    weights = core.integers(LENGTH, 65536)
+    assert encoder.give(buffer, step, fineness, wanted, weights) == 1
+    length = core.finish_encoder(encoder.state, buffer)
+    core.start_decoder(decoder.state, buffer, length)
+    nothing = core.integers(LENGTH, 0)
+    assert decoder.give(buffer, step, -1, nothing, nothing) == 1
+    assert list(decoder.kernels) == list(encoder.kernels)
+    assert list(decoder.notes) == list(encoder.notes)
+    uses = int(encoder.notes[USES])
+    assert (uses, encoder.notes[BEATS]) == (4**fineness, min(4**fineness, 59))
+    assert not core.correction_due(encoder.notes, 0)
+    encoder.notes[USES] = 2 * uses if fineness else 4
+    assert core.correction_due(encoder.notes, 0)
+    left = np.sqrt(np.mean((np.array(encoder.kernels[:LENGTH]) - shape) ** 2))
+    assert 0.1 < left / (256 * 30 / 2**fineness) < 0.5
+
+
+def test_no_given_kernel_costs_a_bit_alone() -> None:
+    bench, buffer = Bench(PLAIN, 0), PLAIN.octets(100)
+    PLAIN.start_encoder(bench.state)
+    assert bench.give(buffer, 480, -1, [0] * LENGTH, [0] * LENGTH) == 0
+    assert not any(bench.kernels)
+    assert not any(bench.notes)
+    assert PLAIN.finish_encoder(bench.state, buffer) <= 1
+
+
+@given(st.binary(max_size=300), st.sampled_from([1, 480, 2**28]))
+def test_damaged_given_kernels_stay_where_doubles_are_exact(data: bytes, step: int) -> None:
+    bench = Bench(CHECKED, 0)
+    PLAIN.start_decoder(bench.state, data, len(data))
+    for _ in range(3):
+        bench.give(data, step, -1, [0] * LENGTH, [0] * LENGTH)
+    assert max(map(abs, bench.kernels)) < 2**38
+    assert bench.state[ERROR] in (0, 1)
 
 
 @given(st.binary(max_size=300), st.sampled_from([1, 480, 2**28]))

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from san_stream.coding.core import Core
+    from san_stream.kernels import Kernels
     from san_stream.types import StreamInfo, Window
 
 BLOCK_SECONDS: Final = 1
@@ -73,6 +74,8 @@ class Encoder:
         core: the coding functions; by default the compiled ones.
         trained: let leads start from what ECGs have taught, where that is cheaper; without
             it decoders need no start tables.
+        model: trained kernels with which leads of `Quality`, and `Bounded` above 2, begin,
+            where the signal is like them; else they learn their beats from none.
 
     Raises:
         SettingError: an option is outside its limits.
@@ -96,6 +99,7 @@ class Encoder:
         backend: str = "numba",
         core: Core | None = None,
         trained: bool = True,
+        model: Kernels | None = None,
     ) -> None:
         profile = Lossless() if profile is None else profile
         if isinstance(profile, Bounded):
@@ -112,6 +116,10 @@ class Encoder:
             block = latency.block
         elif delay is not None:
             raise SettingError(f"delay {delay:g} s: profile {profile.name} has that of its block")
+        if model is not None and latency is None:
+            raise SettingError(
+                f"model to begin with: for quality and bounds above 2, not for {profile.name}"
+            )
         if block is None:
             block = min(max(round(BLOCK_SECONDS * info.rate), MIN_DEFAULT_BLOCK), most)
         if reset is None:
@@ -137,7 +145,9 @@ class Encoder:
             self._maker = SpikesMaker(header, self._coder, get_backend(backend))
         elif latency is not None and isinstance(layer, TransformLayer):
             control = make_control(profile, info.leads, info.rate, self._coder.core)
-            self._maker = TransformMaker(header, self._coder, layer, latency, control)
+            sets = [] if model is None else [model.sets[i] for i in model.assign(info)]
+            begun = [group.kernels for group in sets]
+            self._maker = TransformMaker(header, self._coder, layer, latency, control, begun)
         else:
             self._maker = ExactMaker(header, self._coder)
         header_samples = min(ceil(HEADER_SECONDS * info.rate), FAR_BLOCKS * block)

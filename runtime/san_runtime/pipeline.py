@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from san_runtime.encoder import Encoder
+    from san_stream.kernels import Kernels
     from san_stream.profiles import Profile
     from san_stream.protocols import Sink, Source
     from san_stream.types import StreamInfo
@@ -35,6 +36,7 @@ class EncoderSettings:
         resilient: so many of these that a loss costs seconds; not with `reset`.
         live: one message a block, whatever the sinks; None: live unless all are files.
         backend: computes the similarities.
+        model: trained kernels with which leads of quality and bounded begin.
     """
 
     block: int | None = None
@@ -44,6 +46,7 @@ class EncoderSettings:
     resilient: bool = False
     live: bool | None = None
     backend: str | None = None
+    model: Kernels | None = None
 
 
 @dataclass(slots=True)
@@ -289,6 +292,7 @@ def _encoder(
         "window": settings.window,
         "delay": settings.delay,
         "backend": settings.backend,
+        "model": settings.model,
         "reset": None if settings.reset is None else _samples(info.rate, settings.reset),
         "pack": None if live else Encoder.file_pack(info),
     }

@@ -13,6 +13,8 @@ from san_stream.coding.layers import Block
 from san_stream.coding.steps import index_of, step_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from san_runtime.latency import Latency
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from san_stream.coding.stream import StreamCoder
     from san_stream.coding.transform_layer import TransformLayer
     from san_stream.headers import Header
+    from san_stream.kernels import Kernel
 
 FINEST_SHIFT: Final = 18
 """Log2 of the largest swing of a signal over the step, in 1/16 ADC unit."""
@@ -57,6 +60,7 @@ class TransformMaker:
         layer: TransformLayer,
         latency: Latency,
         control: StepControl,
+        model: Sequence[Sequence[Kernel]] = (),
     ) -> None:
         self._latency = latency
         self._core = coder.core
@@ -64,7 +68,7 @@ class TransformMaker:
         self._run = RunBuffer(len(header.info.leads))
         self._history = round(HISTORY_SECONDS * header.info.rate)
         self._control = control
-        self._search = BlockSearch(layer.quality)
+        self._search = BlockSearch(layer.quality, model)
         layer.advice = self._search
         self._layer = layer
         self._at = 0

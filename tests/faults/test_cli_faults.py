@@ -477,7 +477,10 @@ class TestOptions:
             ("--prdn 2000", "prdn 2000: must be 0.001 to 1000"),
             ("--bps 33", "bps 33: must be 0.001 to 32"),
             ("--step 0.01", "step 0.01: must be 0.0625 to 1.67772e+07"),
-            ("--prdn 9 --model model.json", "--model model.json: profile quality takes no model"),
+            (
+                "--max-error 2 --model model.json",
+                "model to begin with: for quality",
+            ),
             ("--delay 2", "delay 2 s: profile lossless has that of its block"),
             ("--max-error 2 --delay 2", "delay 2 s: profile bounded has that of its block"),
             ("--prdn 9 --delay 0.1", "delay 0.1 s: must be 0.5 to 8 s"),

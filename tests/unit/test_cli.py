@@ -651,6 +651,7 @@ def test_the_compiler_announces_itself(monkeypatch: pytest.MonkeyPatch, tmp_path
     from san_runtime.jit import jit
 
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))  # read when numba was imported
     told: list[int] = []
     announce.when_compiling(lambda: told.append(1))
     assert jit(lambda a: a + 1)(1) == 2

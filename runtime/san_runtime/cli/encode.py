@@ -63,7 +63,7 @@ def command(
             source,
             choice.of,
             [out if out == "-" else f"file:{out}"],
-            settings=make_settings(**options, live=False),
+            settings=make_settings(**options, model=choice.begin_with(), live=False),
             force=force,
             keep=False,
             progress=update,

@@ -23,7 +23,7 @@ BELONGS = {
     "prdn": ("quality",),
     "bps": ("quality",),
     "step": ("quality",),
-    "model": ("spikes",),
+    "model": ("spikes", "quality", "bounded"),
 }
 """Profiles that an option is for; the first one is meant where no profile is named."""
 
@@ -54,7 +54,11 @@ def profile_options(function: Any) -> Any:
             metavar="S",
             help="Delay of quality and bounded in all, 0.5 to 8 s; 4.3.",
         ),
-        click.option("--model", metavar="FILE", help="Kernels; for, and implies, spikes."),
+        click.option(
+            "--model",
+            metavar="FILE",
+            help="Trained kernels: of spikes (implied), or for quality and bounded to begin with.",
+        ),
         click.option("--step", type=Number(above=True), metavar="Q", help="Quality: fixed step."),
         click.option("--bps", type=Number(above=True), metavar="B", help="Quality: bits a sample."),
         click.option("--prdn", type=Number(above=True), metavar="P", help="Quality: PRDN in %."),
@@ -128,9 +132,19 @@ class ProfileChoice:
             return Lossless(_preset(self.preset))
         if self.max_error is not None:
             return Bounded.of(self.max_error, info.leads, _preset(self.preset))
-        if self.model is not None:
+        if self.name == "spikes" and self.model is not None:
             return Spikes(Kernels.load(self.model))
         return Quality(prdn=self.prdn, bps=self.bps, step=self.step)
+
+    def begin_with(self) -> Kernels | None:
+        """The model whose kernels leads begin with, of profiles that learn their own.
+
+        Raises:
+            ModelError: the model file is malformed.
+        """
+        if self.model is None or self.name == "spikes":
+            return None
+        return Kernels.load(self.model)
 
 
 def _preset(name: str | None) -> Preset:

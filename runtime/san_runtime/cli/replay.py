@@ -104,7 +104,9 @@ def command(
             source,
             choice.of,
             urls,
-            settings=make_settings(**options, live=True if live else None),
+            settings=make_settings(
+                **options, model=choice.begin_with(), live=True if live else None
+            ),
             force=force,
             insecure=insecure,
             wait=wait,

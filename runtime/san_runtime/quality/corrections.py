@@ -95,7 +95,7 @@ class Corrections:
         amplitude = _total(base * true) / energy
         if SMALLEST_SHARE < amplitude < LARGEST_SHARE:
             sums = self._sums.setdefault((lead, kernel), Sums(length))
-            sums.add(amplitude, self._bands(beat, 16))
+            sums.add(amplitude, self.bands(beat, 16))
 
     def correction(self, lead: int, kernel: int, step: int, fine: int) -> tuple[int, Any, Any]:
         """Whether to send one, its coefficients (1/256 ADC unit), their weights (1/65536).
@@ -126,7 +126,7 @@ class Corrections:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """A kernel's beats of amplitude 1, as far as they are certain, and their variances."""
         length, sums = self._coder.length, self._sums[lead, kernel]
-        shape = self._bands(own.kernels[kernel * length : (kernel + 1) * length], 256)
+        shape = self.bands(own.kernels[kernel * length : (kernel + 1) * length], 256)
         missing, spread = self._missing(sums, shape)
         return shape + missing, spread
 
@@ -166,7 +166,7 @@ class Corrections:
         length = self._coder.length
         uses = min(int(own.notes[USES + kernel]) * USES_FACTOR, MOST_USES)
         shape = own.kernels[kernel * length : (kernel + 1) * length]
-        missing, spread = self._missing(sums, self._bands(shape, 256))
+        missing, spread = self._missing(sums, self.bands(shape, 256))
         weights = self.weights(spread, uses, step, fine)
         in_steps = missing / fine
         worth = in_steps * in_steps * weights > STRENGTH / 65536 * WORTH_BITS
@@ -177,7 +177,7 @@ class Corrections:
             np.rint(np.minimum(weights, 2.0) * 65536).astype(np.int64),
         )
 
-    def _bands(self, values: Any, unit: int) -> NDArray[np.float64]:
+    def bands(self, values: Any, unit: int) -> NDArray[np.float64]:
         """Coefficients of a beat in ADC units, as those of an orthonormal transform."""
         core, length = self._coder.core, self._coder.length
         copied = core.listed(values)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from san_stream.coding.quality import QualityCoder
     from san_stream.coding.quality_state import Spike
+    from san_stream.kernels import Kernel
 
 SCRATCH: Final = 256
 
@@ -32,9 +33,10 @@ class BlockSearch:
 
     Args:
         coder: whose next block is to be coded.
+        model: a trained model's kernels a lead, with which leads begin; none: no model.
     """
 
-    def __init__(self, coder: QualityCoder) -> None:
+    def __init__(self, coder: QualityCoder, model: Sequence[Sequence[Kernel]] = ()) -> None:
         core, length = coder.core, coder.length
         self._coder = coder
         self._rate = coder.rate
@@ -42,7 +44,7 @@ class BlockSearch:
         self._corrections = Corrections(coder)
         self.watch = self._corrections.watch
         self.correction = self._corrections.correction
-        self._given = GivenKernels(coder, self._corrections)
+        self._given = GivenKernels(coder, self._corrections, model)
         self.given = self._given.given
         self._shadow = Shadow(coder)
         self._likeness: dict[int, Likeness] = {}
@@ -70,7 +72,7 @@ class BlockSearch:
         for lead, step in enumerate(steps):
             spikes: list[Spike] = []
             if self._coder.states[lead].start != COSINE and self._shadow.allows(lead):
-                self._given.prepare(lead, step)
+                self._given.prepare(lead, step, signal[:, lead])
                 spikes = self._choose(lead, signal[:, lead], first, count, step, chosen)
             chosen.append(spikes)
         return chosen

@@ -145,8 +145,9 @@ def test_every_module_imports_from_the_wheel(python: Path, tmp_path: Path) -> No
 def test_command_line_and_its_commands_start_from_the_wheel(python: Path, tmp_path: Path) -> None:
     script = python.with_name("san-stream.exe" if os.name == "nt" else "san-stream")
     usage = run(script, "--help", cwd=tmp_path)
-    for command in ("demo", "train", "reproduce", "export", "encode", "decode", "info", "verify"):
+    plugins = ("train", "reproduce", "sweep", "export")
+    for command in ("demo", *plugins, "encode", "decode", "info", "verify"):
         assert command in usage
-    for command in ("train", "reproduce", "export"):
+    for command in plugins:
         assert "Usage" in run(script, command, "--help", cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []

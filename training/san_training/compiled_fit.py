@@ -58,10 +58,6 @@ def fit_compiled(
     """
     if settings.device not in ("auto", "cpu"):
         raise SettingError(f"device {settings.device!r}: compiled training runs on the CPU")
-    if settings.activation not in ACTIVATIONS:
-        raise SettingError(
-            f"activation {settings.activation!r}: must be one of {', '.join(ACTIVATIONS)}"
-        )
     windows, checks = as_windows_pair(training, validation, settings)
     history: list[Epoch] = []
     best: Run | None = None

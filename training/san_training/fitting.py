@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf, isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import torch
 
 from san_stream.errors import SampleError, SettingError
+from san_stream.kernels import Tie
+from san_training.activations import ACTIVATIONS
 from san_training.init import INITS, start_kernels
 from san_training.losses import LOSSES, reconstruction_loss
 from san_training.model import SAN1d, SAN2d, default_med
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from san_stream.kernels import Tie
     from san_training.activations import Activation
     from san_training.init import Init
     from san_training.losses import Loss
@@ -84,8 +85,13 @@ class FitSettings:
             raise SettingError(f"learning rate {self.learning_rate}: must be finite and above 0")
         if self.loss not in LOSSES:
             raise SettingError(f"loss {self.loss!r}: must be 'mae' or 'mse'")
-        if self.init not in INITS:
-            raise SettingError(f"init {self.init!r}: must be one of {', '.join(INITS)}")
+        for what, name, known in (
+            ("activation", self.activation, ACTIVATIONS),
+            ("tie", self.tie, get_args(Tie)),
+            ("init", self.init, INITS),
+        ):
+            if name not in known:
+                raise SettingError(f"{what} {name!r}: must be one of {', '.join(known)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,7 +28,7 @@ TRAINING, VALIDATION, TEST = 6, 2, 4
 
 
 class PaperWindows(NamedTuple):
-    """Windows of one record: ``[6, 1000]``, ``[2, 1000]`` and ``[4, 1000]``, float64."""
+    """Windows of one record, float64; the paper's ``[6, 1000]``, ``[2, 1000]``, ``[4, 1000]``."""
 
     training: NDArray[np.float64]
     validation: NDArray[np.float64]
@@ -72,16 +73,37 @@ def paper_windows(record: str | PathLike[str]) -> PaperWindows:
     """
     count = TRAINING + VALIDATION + TEST
     windows = read_first_signal(record, count * WINDOW).reshape(count, WINDOW)
+    return paper_split(windows, record)
+
+
+def paper_split(windows: NDArray[np.float64], record: str | PathLike[str]) -> PaperWindows:
+    """Z-score each window by itself, and split them in their order as 6 : 2 : 4.
+
+    Args:
+        windows: ``[windows, n]``, at least 6; NaN where a sample is missing.
+        record: where they are from, for the message.
+
+    Raises:
+        SourceError: a window is constant or misses a sample.
+    """
     for i, window in enumerate(windows):
         # A missing sample makes both NaN, and neither is above the other.
         if not window.max() > window.min():
             raise SourceError(
-                f"record {record}: window {i} (samples {i * WINDOW} to {(i + 1) * WINDOW - 1}) "
+                f"record {record}: window {i} "
+                f"(samples {i * window.size} to {(i + 1) * window.size - 1}) "
                 "is constant or misses samples"
             )
     centred = windows - windows.mean(axis=1, keepdims=True)
     scored = centred / windows.std(axis=1, keepdims=True)
-    return PaperWindows(*np.split(scored, [TRAINING, TRAINING + VALIDATION]))
+    training = len(windows) * TRAINING // (TRAINING + VALIDATION + TEST)
+    validation = len(windows) * VALIDATION // (TRAINING + VALIDATION + TEST)
+    return PaperWindows(*np.split(scored, [training, training + validation]))
+
+
+def digest(windows: PaperWindows) -> str:
+    """Of the samples that a training rests on."""
+    return hashlib.sha256(b"".join(part.tobytes() for part in windows)).hexdigest()[:16]
 
 
 def run_paper_protocol(

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "compare": "Compare two files or records, lead by lead.",
     "train": "Train kernels on records (extra 'train').",
     "reproduce": "Run the paper's experiments again (extra 'train').",
+    "sweep": "Train over a grid of settings, and go on where it stopped (extra 'train').",
     "export": "Export a model to ONNX (extra 'export').",
     "demo": "Show everything on a minute of ECG.",
     "doctor": "Say what is installed and what is missing.",
@@ -29,7 +30,12 @@ COMMANDS: Final = {
 PLUGINS: Final = "san_stream.commands"
 """Entry points of commands that other packages bring: a name and a `click.Command`."""
 
-PLUGIN_EXTRAS: Final = {"train": "train", "reproduce": "train", "export": "export"}
+PLUGIN_EXTRAS: Final = {
+    "train": "train",
+    "reproduce": "train",
+    "sweep": "train",
+    "export": "export",
+}
 """Those commands, and the extra that each needs."""
 
 

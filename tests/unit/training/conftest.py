@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 import torch
 import wfdb
 
+from san_training.paper import paper_split
+from san_training.sweep.signals import Signal
+
+ROOT = Path(__file__).parents[3]
 RATE = 100
 PULSE = np.round(300 * (np.hanning(31) - 0.4 * np.hanning(61)[15:46]))
 
@@ -68,3 +73,22 @@ def one_lead(make_record) -> Path:
 def two_leads(make_record) -> Path:
     """24 s of two leads: one of 500 ADC units offset, one upside down."""
     return make_record("pulses", np.stack([pulses(2400, 1, 500), -pulses(2400, 2)], axis=1))
+
+
+@pytest.fixture
+def noise() -> Callable[..., Signal]:
+    """``noise("a", seed, length=n)`` is a signal of noise: 12 windows of 100, or n, samples."""
+
+    def make(name: str, seed: int = 0, length: int = 100) -> Signal:
+        return Signal(
+            name, paper_split(np.random.default_rng(seed).normal(size=(12, length)), name)
+        )
+
+    return make
+
+
+@pytest.fixture
+def source_environment() -> dict[str, str]:
+    """Of a process that imports these sources."""
+    folders = [ROOT, *(ROOT / part for part in ("runtime", "training", "export"))]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))}

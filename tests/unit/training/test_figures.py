@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from san_stream.errors import SourceError
 from san_training.activations import ACTIVATIONS
 from san_training.datasets import Labelled, Splits
+from san_training.ledger import Ledger, read_ledger
 from san_training.paper import paper_windows, run_paper_protocol
 from san_training.reproduce import figures, labelled
 from san_training.reproduce.cli import command
 from san_training.reproduce.figures import gather_material
 from san_training.reproduce.figures_page import render
 from san_training.reproduce.labelled import LabelledSettings, run_labelled
-from san_training.reproduce.ledger import Ledger, read_ledger
 from san_training.reproduce.svg import Plot, picture, png, spark, ticks
 from san_training.reproduce.table1 import Table1Settings, run_table1
 

@@ -16,6 +16,7 @@ from san_stream.errors import SampleError, SettingError
 from san_training.activations import ACTIVATIONS
 from san_training.datasets import Labelled, Splits
 from san_training.fitting import FitSettings, fit
+from san_training.ledger import Ledger
 from san_training.quality import evaluate
 from san_training.reproduce import labelled
 from san_training.reproduce.classifiers import (
@@ -32,7 +33,6 @@ from san_training.reproduce.labelled_report import (
     labelled_text,
     paper_labelled,
 )
-from san_training.reproduce.ledger import Ledger
 
 
 def splits(shape, classes=3, seed=0):

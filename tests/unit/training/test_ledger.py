@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from san_stream.errors import SettingError, SinkError
-from san_training.reproduce.ledger import Ledger
+from san_training.ledger import Ledger
 
 SETTINGS = {"sizes": [1, 2], "epochs": 3}
 
@@ -36,14 +36,13 @@ def test_what_was_written_is_there_again(tmp_path):
 
 def test_cut_anywhere_it_goes_on(tmp_path):
     whole = filled(tmp_path / "whole").read_bytes()
-    header = whole.index(b"\n") + 1
     path = tmp_path / "cut"
-    for cut in range(header, len(whole) + 1):
+    for cut in range(len(whole) + 1):
         path.write_bytes(whole[:cut])
         with Ledger(path, SETTINGS) as ledger:
             # A line without its newline may be whole all the same.
             kept = [ledger.get("mitdb", i) is not None for i in range(3)]
-            lines = whole[:cut].count(b"\n") - 1
+            lines = max(whole[:cut].count(b"\n") - 1, 0)
             assert kept[:lines] == [True] * lines
             assert sum(kept) - lines in {0, 1}
             ledger.put({"phi": [9]}, "new")
@@ -70,9 +69,14 @@ def test_other_settings_and_other_files_are_refused(tmp_path):
 
 def test_lines_that_are_no_results_do_not_count(tmp_path):
     path = filled(tmp_path / "ledger.jsonl", 1)
-    path.write_bytes(path.read_bytes() + b'{"key": ["a"]}\n[1]\n{"key": 1, "value": {}}\n\xff\n')
+    others = (b'{"key": ["a"]}', b"[1]", b'{"key": 1, "value": {}}', b"\xff")
+    others += (
+        b'{"key": ["mitdb", 0], "value": {"phi": NaN}}',
+        b'{"key": ["mitdb", 0], "value": 1}',
+    )
+    path.write_bytes(path.read_bytes() + b"\n".join(others) + b"\n")
     with Ledger(path, SETTINGS) as ledger:
-        assert ledger.damaged == 4
+        assert ledger.damaged == 6
         assert ledger.get("mitdb", 0) is not None
 
 
@@ -89,3 +93,11 @@ def test_one_writer_at_a_time(tmp_path):
         Ledger(path, SETTINGS)
     with Ledger(path, SETTINGS) as ledger:
         assert ledger.get("mitdb", 0) is not None
+
+
+def test_many_at_once(tmp_path):
+    path = tmp_path / "ledger"
+    with Ledger(path, {}) as ledger:
+        ledger.put_all({("a",): {"x": 1}, ("b", 2): {"x": 2}})
+    with Ledger(path, {}) as ledger:
+        assert (ledger.get("a"), ledger.get("b", 2)) == ({"x": 1}, {"x": 2})

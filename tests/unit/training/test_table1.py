@@ -13,10 +13,10 @@ from click.testing import CliRunner
 
 from san_stream.errors import SettingError
 from san_training.activations import ACTIVATIONS
+from san_training.ledger import Ledger
 from san_training.paper import run_paper_protocol
 from san_training.reproduce import table1
-from san_training.reproduce.cli import command, parse_sizes
-from san_training.reproduce.ledger import Ledger
+from san_training.reproduce.cli import command
 from san_training.reproduce.table1 import Table1Settings, pick_cell, run_table1
 from san_training.reproduce.table1_report import COLUMNS, agreement, as_text, paper_table
 
@@ -215,14 +215,6 @@ def test_a_database_where_all_diverged_is_marked():
 def test_settings_outside_their_limits(options, message):
     with pytest.raises(SettingError, match=message):
         Table1Settings(**options)
-
-
-def test_sizes_of_the_command_line():
-    assert parse_sizes("3-5") == (3, 4, 5)
-    assert parse_sizes("7") == (7,)
-    for text in ("", "a", "3-", "-3", "1-2-3", "1,2"):
-        with pytest.raises(SettingError, match="--sizes"):
-            parse_sizes(text)
 
 
 def test_folders_that_are_not_there(tmp_path, monkeypatch):

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from san_stream.errors import SettingError, SinkError
-from san_stream.whole_files import write_whole
+from san_stream.errors import SettingError
 from san_training.activations import ACTIVATIONS
 from san_training.bonn import Scale
+from san_training.command_line import make_folder, parse_numbers, write
 from san_training.init import INITS
+from san_training.ledger import Ledger
 from san_training.many_fits import ENGINES
 from san_training.physionet import FIRST_RECORDS
 from san_training.reproduce.figures import gather_material
 from san_training.reproduce.figures_page import render
 from san_training.reproduce.labelled import EXPERIMENTS, KEEPS, LabelledSettings, run_labelled
 from san_training.reproduce.labelled_report import labelled_csv, labelled_json, labelled_text
-from san_training.reproduce.ledger import Ledger
 from san_training.reproduce.table1 import PICKS, Table1Settings, run_table1
 from san_training.reproduce.table1_report import as_csv, as_json, as_text
 
@@ -93,7 +92,7 @@ def command() -> None:
     help="Where kernels start; may be given several times.",
 )
 @count_option("--seeds", DEFAULTS.seeds, "Seeds of each training; the table shows the median.")
-@click.option("--sizes", default="1-250", show_default=True, metavar="A-B", help="Kernel sizes.")
+@click.option("--sizes", default="1-250", show_default=True, metavar="LIST", help="Kernel sizes.")
 @count_option("--epochs", DEFAULTS.epochs, "Passes of each training.")
 @click.option(
     "--engine",
@@ -117,7 +116,7 @@ def table1(
     """Run what the ledger lacks, write the table, and show it."""
     data = data_folder(data)
     settings = Table1Settings(
-        databases=databases or DEFAULTS.databases, sizes=parse_sizes(sizes), **options
+        databases=databases or DEFAULTS.databases, sizes=parse_numbers("--sizes", sizes), **options
     )
     make_folder(output)
     with Ledger(output / "ledger.jsonl", settings.basis()) as ledger:
@@ -153,7 +152,7 @@ def labelled_command(table: Table) -> None:
         default=ACTIVATIONS,
         help="May be given several times; all.",
     )
-    @click.option("--sizes", metavar="A-B", help="Kernel sizes; the paper's.")
+    @click.option("--sizes", metavar="LIST", help="Kernel sizes; the paper's.")
     @count_option(
         "--seeds",
         LABELLED.seeds,
@@ -188,7 +187,7 @@ def labelled_command(table: Table) -> None:
     ) -> None:
         data = data_folder(data)
         settings = LabelledSettings(
-            table, sizes=parse_sizes(sizes) if sizes is not None else (), **options
+            table, sizes=parse_numbers("--sizes", sizes) if sizes is not None else (), **options
         )
         make_folder(output)
         with Ledger(output / "ledger.jsonl", settings.basis()) as ledger:
@@ -269,18 +268,6 @@ def data_folder(data: Path | None) -> Path:
     return data
 
 
-def make_folder(output: Path) -> None:
-    """Make the folder of the results.
-
-    Raises:
-        SinkError: it cannot be made.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SinkError(f"output {output}: {error.strerror or error}") from None
-
-
 def finish(path: Path, report: dict[str, Any], text: str, *, as_json_text: bool) -> None:
     """Write the report beside the CSV file, and show it."""
     write(path.with_suffix(".json"), json.dumps(report, indent=1, ensure_ascii=False) + "\n")
@@ -289,28 +276,3 @@ def finish(path: Path, report: dict[str, Any], text: str, *, as_json_text: bool)
     else:
         click.echo(text)
         click.echo(str(path.with_suffix(".csv")))
-
-
-def parse_sizes(text: str) -> tuple[int, ...]:
-    """``A-B`` or ``A`` as sizes.
-
-    Raises:
-        SettingError: anything else.
-    """
-    found = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", text)
-    if found is None:
-        raise SettingError(f"--sizes {text!r}: must be A-B, such as 1-250")
-    first, last = found.groups()
-    return tuple(range(int(first), int(last or first) + 1))
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file as a whole or not at all.
-
-    Raises:
-        SinkError: it cannot be written.
-    """
-    try:
-        write_whole(path, text.encode())
-    except OSError as error:
-        raise SinkError(f"output {path}: {error.strerror or error}") from None

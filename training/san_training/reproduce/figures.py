@@ -17,7 +17,9 @@ from san_training.activations import ACTIVATIONS
 from san_training.batched_fit import Job
 from san_training.fitting import FitSettings
 from san_training.init import INITS
+from san_training.ledger import read_ledger
 from san_training.many_fits import fit_all
+from san_training.paper import digest
 from san_training.physionet import FIRST_RECORDS, database_windows
 from san_training.reproduce.labelled import (
     EXPERIMENTS,
@@ -25,8 +27,7 @@ from san_training.reproduce.labelled import (
     Outcome,
     read_splits,
 )
-from san_training.reproduce.ledger import read_ledger
-from san_training.reproduce.table1 import digest, pick_cell
+from san_training.reproduce.table1 import pick_cell
 
 if TYPE_CHECKING:
     from os import PathLike

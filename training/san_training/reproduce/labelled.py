@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
     from san_training.activations import Activation
     from san_training.fitting import FitResult
+    from san_training.ledger import Key, Ledger
     from san_training.progress import ProgressCallback
     from san_training.quality import ModelQuality
     from san_training.reproduce.classifiers import Accuracy, Classifier
-    from san_training.reproduce.ledger import Key, Ledger
 
 Table = Literal["table2", "table3", "table4"]
 TABLES: tuple[Table, ...] = get_args(Table)

@@ -9,7 +9,6 @@ the lowest test φ̄, not validation φ̄. `PICKS` are these two rules.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -24,7 +23,7 @@ from san_training.compiled_fit import evaluate_compiled
 from san_training.fitting import FitSettings
 from san_training.init import INITS
 from san_training.many_fits import ENGINES, fit_all
-from san_training.paper import WINDOW
+from san_training.paper import WINDOW, digest
 from san_training.physionet import FIRST_RECORDS, database_windows
 from san_training.progress import progress
 
@@ -37,10 +36,10 @@ if TYPE_CHECKING:
     from san_training.activations import Activation
     from san_training.fitting import FitResult
     from san_training.init import Init
+    from san_training.ledger import Ledger
     from san_training.many_fits import Engine
     from san_training.paper import PaperWindows
     from san_training.progress import ProgressCallback
-    from san_training.reproduce.ledger import Ledger
 
 Pick = Literal["test", "validation"]
 PICKS: tuple[Pick, ...] = get_args(Pick)
@@ -170,11 +169,6 @@ def run_table1(
     return [
         _row(database, missing.get(database), ledger, settings) for database in settings.databases
     ]
-
-
-def digest(windows: PaperWindows) -> str:
-    """Of the samples that a sweep rests on."""
-    return hashlib.sha256(b"".join(part.tobytes() for part in windows)).hexdigest()[:16]
 
 
 def _is_done(

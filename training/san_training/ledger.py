@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from san_stream.errors import SanStreamError, SettingError, SinkError, SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -58,12 +59,13 @@ class Ledger:
             raise
 
     def _begin(self, header: dict[str, Any]) -> None:
-        """Read what there is, or write the header."""
+        """Read what there is, or write the header, or what is lacking of it."""
         _lock(self._file.fileno(), self.path)
         self._file.seek(0)
         data = self._file.read()
-        if not data:
-            self._write(header)
+        begin = _line(header)
+        if len(data) < len(begin) and begin.startswith(data):
+            self._append(begin[len(data) :])
             return
         self._read(data, header)
         if not data.endswith(b"\n"):
@@ -93,14 +95,23 @@ class Ledger:
         Raises:
             SinkError: the file cannot be written.
         """
+        self.put_all({key: value})
+
+    def put_all(self, values: Mapping[Key, dict[str, Any]]) -> None:
+        """Write results by their keys, and wait for the disk once.
+
+        Raises:
+            SinkError: the file cannot be written.
+        """
+        lines = [_line({"key": key, "value": value}) for key, value in values.items()]
         try:
-            self._write({"key": key, "value": value})
+            self._append(b"".join(lines))
         except OSError as error:
             raise SinkError(f"ledger {self.path}: {error.strerror or error}") from None
-        self._lines[key] = value
+        self._lines.update(values)
 
-    def _write(self, entry: dict[str, Any]) -> None:
-        self._file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
+    def _append(self, data: bytes) -> None:
+        self._file.write(data)
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -147,11 +158,23 @@ def _entries(lines: list[bytes]) -> tuple[dict[Key, dict[str, Any]], int]:
     damaged = 0
     for line in lines:
         try:
-            entry = json.loads(line)
+            entry = json.loads(line, parse_constant=_refuse)
+            if not isinstance(entry["value"], dict):
+                raise TypeError("a result has names")
             found[tuple(entry["key"])] = entry["value"]
         except (ValueError, LookupError, TypeError):
             damaged += bool(line.strip())
     return found, damaged
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    """JSON has no NaN, so a value that is one is an error here and not for who reads it."""
+    return json.dumps(entry, allow_nan=False).encode() + b"\n"
+
+
+def _refuse(name: str) -> None:
+    """Python's reader takes NaN, which JSON has not and no result is."""
+    raise ValueError(name)
 
 
 def _lock(file: int, path: Path) -> None:

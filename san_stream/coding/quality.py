@@ -7,6 +7,7 @@ encoder gives the spikes, and what it knows of the kernels, from outside.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from san_stream.coding import coefficients
@@ -67,6 +68,25 @@ COSINE_BITS: Final = 9
 is taken."""
 COSINE_COST: Final = 101
 """Percent of the untrained wavelet's cost below which the cosine transform is taken."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What a block has of one lead.
+
+    Attributes:
+        lead: its index. count: samples. step: of the quantiser, 1/16 ADC unit.
+        samples: a store; those of the decoder once it is coded.
+        given: spikes (encoding). advice: the encoder's. decoding: the direction.
+    """
+
+    lead: int
+    count: int
+    step: int
+    samples: Any
+    given: Sequence[Spike]
+    advice: Advice | None
+    decoding: bool
 
 
 class QualityCoder:
@@ -189,26 +209,15 @@ class QualityCoder:
         for lead, own in enumerate(self.states):
             before = core.spent_bits(state)
             given = beats[lead] if beats else ()
+            part = Part(lead, count, steps[lead], samples[lead], given, advice, decoding)
             if self._starting:
-                start = 0
-                if not decoding:
-                    start = self._cheapest_start(
-                        lead, count, steps[lead], samples[lead], given, advice
-                    )
+                start = UNTRAINED if decoding else self._cheapest_start(part)
                 own.start = code_start(state, buffer, start, TRANSFORM_STARTS, core)
                 begin_transforming(own.learned(), own.start, core)
-            if own.fresh:
-                self._code_level(own, lead, state, buffer, samples[lead])
-            if own.new and self.length and own.start != COSINE:
-                self._sender.give(own, lead, state, buffer, steps[lead], advice)
-            own.new = False
-            self._code_spikes(own, lead, state, buffer, count, steps[lead], given)
-            self._code_rest(
-                own, lead, state, buffer, count, steps[lead], samples[lead], decoding=decoding
-            )
-            self._learn(own, lead, count, None if decoding else advice)
+            self._code_lead(own, part, state, buffer)
+            self._learn(own, part)
             if self.length:
-                self._sender.correct(own, lead, state, buffer, steps[lead], advice)
+                self._sender.correct(own, lead, state, buffer, part.step, advice)
             own.bits = core.spent_bits(state) - before
             if state[ERROR]:
                 return
@@ -234,95 +243,72 @@ class QualityCoder:
 
     # -- parts -------------------------------------------------------------------------
 
-    def _cheapest_start(
-        self,
-        lead: int,
-        count: int,
-        step: int,
-        samples: Any,
-        given: Sequence[Spike],
-        advice: Advice | None,
-    ) -> int:
+    def _code_lead(self, own: LeadState, part: Part, state: Any, buffer: Any) -> None:
+        """All but what is learned of it."""
+        if own.fresh:
+            self._code_level(own, part, state, buffer)
+        if own.new and self.length and own.start != COSINE:
+            self._sender.give(own, part.lead, state, buffer, part.step, part.advice)
+        own.new = False
+        self._code_spikes(own, part, state, buffer)
+        self._code_rest(own, part, state, buffer)
+
+    def _cheapest_start(self, part: Part) -> int:
         """The start under which the block costs least by error plus λ · bits.
 
         The cosine transform is compared with the other one where both are untrained, and only
         where nothing recurs and the signal is not all but silent: what kernels will be worth,
         and contexts in long runs of zeros, the first block does not tell.
         """
-        allowed = self.starts[lead]
+        allowed = self.starts[part.lead]
         if len(allowed) == 1:
             return allowed[0]
-        starts = [start for start in allowed if start != COSINE or not given]
+        starts = [start for start in allowed if start != COSINE or not part.given]
         costs, bits = {}, {}
         for start in starts:
-            costs[start], bits[start] = self._start_cost(
-                lead, count, step, samples, given, start, advice
-            )
+            costs[start], bits[start] = self._start_cost(part, start)
         if {COSINE, UNTRAINED} <= costs.keys():
-            busy = bits[UNTRAINED] * 10 >= COSINE_BITS * count
+            busy = bits[UNTRAINED] * 10 >= COSINE_BITS * part.count
             if busy and costs[COSINE] * 100 < costs[UNTRAINED] * COSINE_COST:
                 return COSINE
         handicap = {UNTRAINED: UNTRAINED_HANDICAP * STRENGTH}
         others = [start for start in starts if start != COSINE]
         return min(others, key=lambda start: costs[start] + handicap.get(start, 0))
 
-    def _start_cost(
-        self,
-        lead: int,
-        count: int,
-        step: int,
-        samples: Any,
-        given: Sequence[Spike],
-        start: int,
-        advice: Advice | None,
-    ) -> tuple[int, int]:
+    def _start_cost(self, part: Part, start: int) -> tuple[int, int]:
         """Error plus λ · bits of the block under a start, and its bits."""
         core, own = self.core, self._make_state()
         own.start = start
         self._restart(own)
         begin_transforming(own.learned(), start, core)
         state = core.integers(STATE_SIZE, 0)
-        buffer = core.octets(TRIAL_BYTES[0] * count + TRIAL_BYTES[1])
+        buffer = core.octets(TRIAL_BYTES[0] * part.count + TRIAL_BYTES[1])
         core.start_encoder(state)
-        tried = core.listed(samples)
-        self._code_level(own, lead, state, buffer, tried)
-        if self.length and start != COSINE:
-            self._sender.give(own, lead, state, buffer, step, advice)
-        self._code_spikes(own, lead, state, buffer, count, step, given)
-        self._code_rest(own, lead, state, buffer, count, step, tried, decoding=False)
+        self._code_lead(own, replace(part, samples=core.listed(part.samples)), state, buffer)
         bits = int(core.spent_bits(state))
         return int(own.distortion) + STRENGTH * bits, bits
 
-    def _code_level(self, own: LeadState, lead: int, state: Any, buffer: Any, samples: Any) -> None:
+    def _code_level(self, own: LeadState, part: Part, state: Any, buffer: Any) -> None:
         own.fresh = False
-        reference = self._leads[lead].baseline
+        samples, reference = part.samples, self._leads[part.lead].baseline
         mean = int(sum(int(v) for v in samples)) // len(samples)
         apart = self.core.code_signed(state, buffer, *own.level_model, 0, mean - reference)
         own.level = min(max(int(reference + apart), INT32_MIN), INT32_MAX)
 
-    def _code_spikes(
-        self,
-        own: LeadState,
-        lead: int,
-        state: Any,
-        buffer: Any,
-        count: int,
-        step: int,
-        given: Sequence[Spike],
-    ) -> None:
+    def _code_spikes(self, own: LeadState, part: Part, state: Any, buffer: Any) -> None:
         core = self.core
         seen, last = own.memory[SEEN], own.memory[LAST]
         own.spikes = []
         if self.length and own.start != COSINE:
             core.judge_kernels(
-                own.kernels, own.notes, self.settings, step, own.live, own.units, own.steep
+                own.kernels, own.notes, self.settings, part.step, own.live, own.units, own.steep
             )
-            for i, value in enumerate(v for spike in given for v in spike):
+            for i, value in enumerate(v for spike in part.given for v in spike):
                 self._beats[i] = value
-            guide = self.guide(lead, [self.states[i].spikes for i in range(lead)])
+            guide = self.guide(part.lead, [other.spikes for other in self.states[: part.lead]])
             found = core.code_beats(
                 state, buffer, *own.model, own.memory, self.settings, own.live, own.units,
-                own.steep, *guide, count + self.late, self._beats, len(given), self.most,
+                own.steep, *guide, part.count + self.late, self._beats, len(part.given), self.most,
                 own.kernels, own.notes, own.prediction, own.pending, own.waiting, own.placed,
                 self._beat, self._values, self._moved,
             )  # fmt: skip
@@ -331,29 +317,23 @@ class QualityCoder:
             own.spikes = [
                 (flat[i], flat[i + 1], flat[i + 2], flat[i + 3]) for i in range(0, len(flat), 4)
             ]
-        core.fill_phases(own.phases, count, seen, last, self._beats, len(own.spikes), self.settings)
+        core.fill_phases(
+            own.phases, part.count, seen, last, self._beats, len(own.spikes), self.settings
+        )
 
-    def _code_rest(
-        self,
-        own: LeadState,
-        lead: int,
-        state: Any,
-        buffer: Any,
-        count: int,
-        step: int,
-        samples: Any,
-        *,
-        decoding: bool,
-    ) -> None:
-        core, place = self.core, self._leads[lead]
+    def _code_rest(self, own: LeadState, part: Part, state: Any, buffer: Any) -> None:
+        core, place = self.core, self._leads[part.lead]
+        count, step, samples = part.count, part.step, part.samples
         target, output = core.integers(count, 0), core.integers(count, 0)
-        if not decoding:
+        if not part.decoding:
             core.make_target(samples, own.level, own.prediction, target)
             core.keep_rest(own.wanted, self.length, target)
         if own.start == COSINE:
             models = (*own.transform[:-1], *own.frames)
             setting, work = (self._frame_log, step, STRENGTH), cosine_work(self._work)
-            halvings = 0 if decoding else cheapest_halvings(target, *setting, models, work, core)
+            halvings = (
+                0 if part.decoding else cheapest_halvings(target, *setting, models, work, core)
+            )
             own.distortion = core.code_cosine_block(
                 state, buffer, target, self._frame_log, halvings, step, STRENGTH, output,
                 *models, *work,
@@ -366,17 +346,17 @@ class QualityCoder:
         core.show_samples(samples, own.level, own.prediction, output, place.minimum, place.maximum)
         core.keep_rest(own.rest, self.length, output)
 
-    def _learn(self, own: LeadState, lead: int, count: int, advice: Advice | None) -> None:
-        core = self.core
+    def _learn(self, own: LeadState, part: Part) -> None:
+        core, count = self.core, part.count
         done = 0
         if own.waiting:
             done = core.learn_block(
                 own.rest, count, own.kernels, own.notes, own.memory, self.settings, own.pending,
                 own.waiting, own.placed, self._values, self._moved, self._found, self._learned,
             )  # fmt: skip
-        if advice is not None:
+        if part.advice is not None and not part.decoding:
             for i in range(done):
-                self._report(own, lead, i, advice)
+                self._report(own, part.lead, i, part.advice)
             core.slide(own.wanted, count)
         core.end_block(
             count, own.memory, own.notes, own.pending, done, own.waiting, own.prediction, own.rest

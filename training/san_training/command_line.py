@@ -1,18 +1,43 @@
-"""What the commands of training share: lists of numbers, and files that they write."""
+"""What the commands of training share: options, lists of numbers, files that they write."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
 
 from san_stream.errors import SettingError, SinkError
 from san_stream.whole_files import write_whole
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 MOST_NUMBERS: Final = 1_000_000
 """More than that is a slip of the pen."""
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    envvar="SAN_STREAM_DATA",
+    metavar="DIR",
+    help="Folder with one folder a database; $SAN_STREAM_DATA.",
+)
+json_option = click.option("--json", "as_json_text", is_flag=True, help="Report as JSON.")
+
+
+def output_option(folder: str, text: str) -> Callable[[Any], Any]:
+    """``--output``: the folder of results, and what it takes."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        default=Path(folder),
+        show_default=True,
+        metavar="DIR",
+        help=f"Takes {text}.",
+    )
 
 
 def parse_numbers(name: str, text: str) -> tuple[int, ...]:

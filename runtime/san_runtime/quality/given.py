@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from san_runtime.quality.detector import find_beats, remove_baseline
 from san_runtime.quality.model_kernels import first_kernels
 from san_stream.coding.adaptive_kernels import BEATS
 from san_stream.coding.beats import NUMBER
@@ -100,16 +99,19 @@ class GivenKernels:
         self._states = coder.states
         self._corrections.reset()
 
-    def prepare(self, lead: int, step: int, signal: NDArray[np.int64]) -> None:
+    def prepare(
+        self, lead: int, step: int, signal: NDArray[np.int64], beats: NDArray[np.int64]
+    ) -> None:
         """Decide what is given, before a lead's first spikes behind a reset are chosen.
 
         Args:
-            step: of the quantiser, 1/16 ADC unit. signal: int64 ``[n]``, what is known of it.
+            step: of the quantiser, 1/16 ADC unit. signal: int64 ``[n]``, what is known of it,
+                without its baseline. beats: indices of beats in it.
         """
         coder, own = self._coder, self._coder.states[lead]
         if not own.new:
             return
-        kept = self._kept.get(lead) or self._from_model(lead, signal)
+        kept = self._kept.get(lead) or self._from_model(lead, signal, beats)
         if not kept:
             return
         core = coder.core
@@ -132,19 +134,14 @@ class GivenKernels:
         self._known[lead] = kernels, notes
 
     def _from_model(
-        self, lead: int, signal: NDArray[np.int64]
+        self, lead: int, signal: NDArray[np.int64], beats: NDArray[np.int64]
     ) -> list[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
         """A trained model's kernels in the form of those that are kept."""
         if not self._model or not self._begins:
             return []
         coder = self._coder
-        shapes = first_kernels(
-            self._model[lead][: coder.settings[NUMBER]],
-            remove_baseline(signal, coder.rate),
-            find_beats(signal, coder.rate),
-            coder.before,
-            coder.length,
-        )
+        kernels = self._model[lead][: coder.settings[NUMBER]]
+        shapes = first_kernels(kernels, signal, beats, coder.before, coder.length)
         certain = np.zeros(coder.length)
         return [(MODEL_USES, self._corrections.bands(shape, 256), certain) for shape in shapes]
 

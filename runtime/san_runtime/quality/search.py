@@ -72,7 +72,6 @@ class BlockSearch:
         for lead, step in enumerate(steps):
             spikes: list[Spike] = []
             if self._coder.states[lead].start != COSINE and self._shadow.allows(lead):
-                self._given.prepare(lead, step, signal[:, lead])
                 spikes = self._choose(lead, signal[:, lead], first, count, step, chosen)
             chosen.append(spikes)
         return chosen
@@ -92,6 +91,7 @@ class BlockSearch:
         alike = likeness(centred, beats, coder.before, coder.length)
         if not self._likeness.setdefault(lead, Likeness()).follow(alike):
             return []
+        self._given.prepare(lead, step, centred, beats)
         found = beats - first
         found = found[(found >= late) & (found < count + late)]
         flat = core.listed(centred[first:] * 16)

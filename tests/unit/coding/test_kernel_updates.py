@@ -40,42 +40,14 @@ class Bench:
         self.state = make(STATE_SIZE, 0)
 
     def code(self, buffer: Any, step: int, given: int, wanted: Any, weights: Any) -> int:
-        return int(
-            self.core.code_correction(
-                self.state,
-                buffer,
-                *self.models,
-                self.kernels,
-                self.notes,
-                0,
-                LENGTH,
-                step,
-                5571,
-                given,
-                wanted,
-                weights,
-                *self.room,
-            )
-        )
+        return self._call(self.core.code_correction, buffer, step, given, wanted, weights)
 
     def give(self, buffer: Any, step: int, fineness: int, wanted: Any, weights: Any) -> int:
-        return int(
-            self.core.code_given(
-                self.state,
-                buffer,
-                *self.models,
-                self.kernels,
-                self.notes,
-                0,
-                LENGTH,
-                step,
-                5571,
-                fineness,
-                wanted,
-                weights,
-                *self.room,
-            )
-        )
+        return self._call(self.core.code_given, buffer, step, fineness, wanted, weights)
+
+    def _call(self, function: Any, buffer: Any, step: int, *encoding: Any) -> int:
+        known = (self.kernels, self.notes, 0, LENGTH, step, 5571)
+        return int(function(self.state, buffer, *self.models, *known, *encoding, *self.room))
 
     def bands(self, values: Any) -> Any:
         room = (

@@ -11,7 +11,14 @@ import click
 from san_stream.errors import SettingError
 from san_training.activations import ACTIVATIONS
 from san_training.bonn import Scale
-from san_training.command_line import make_folder, parse_numbers, write
+from san_training.command_line import (
+    data_option,
+    json_option,
+    make_folder,
+    output_option,
+    parse_numbers,
+    write,
+)
 from san_training.init import INITS
 from san_training.ledger import Ledger
 from san_training.many_fits import ENGINES
@@ -33,31 +40,15 @@ DEFAULTS = Table1Settings()
 LABELLED = LabelledSettings("table2")
 
 
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="SAN_STREAM_DATA",
-    metavar="DIR",
-    help="Folder with one folder a database; $SAN_STREAM_DATA.",
-)
-
-
 workers_option = click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="Threads; all cores."
 )
-json_option = click.option("--json", "as_json_text", is_flag=True, help="Report as JSON.")
 
 
-def output_option(table: str) -> Callable[[Any], Any]:
+def table_option(table: str) -> Callable[[Any], Any]:
     """``--output`` of a table's command."""
-    return click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path),
-        default=Path(table),
-        show_default=True,
-        metavar="DIR",
-        help=f"Takes {table}.csv, {table}.json and the ledger, by which a stopped run goes on.",
+    return output_option(
+        table, f"{table}.csv, {table}.json and the ledger, by which a stopped run goes on"
     )
 
 
@@ -73,7 +64,7 @@ def command() -> None:
 
 @command.command("table1", help="Five activations, 250 kernel sizes, 15 PhysioNet databases.")
 @data_option
-@output_option("table1")
+@table_option("table1")
 @click.option(
     "--database",
     "databases",
@@ -136,7 +127,7 @@ def labelled_command(table: Table) -> None:
         f"{known.sizes[0]} to {known.sizes[-1]} taps.",
     )
     @data_option
-    @output_option(table)
+    @table_option(table)
     @click.option(
         "--split",
         "splits",

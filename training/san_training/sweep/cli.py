@@ -12,7 +12,7 @@ import click
 
 from san_stream.errors import MissingExtraError, SettingError
 from san_training.activations import ACTIVATIONS
-from san_training.command_line import make_folder, write
+from san_training.command_line import data_option, json_option, make_folder, output_option, write
 from san_training.fitting import FitSettings, pick_device
 from san_training.init import INITS
 from san_training.ledger import Ledger
@@ -66,22 +66,8 @@ def setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("sweep", help="Train over a grid of settings; the same command goes on.")
 @click.argument("records", nargs=-1, metavar="[RECORD|FOLDER]...")
 @click.option("-f", "--file", type=click.Path(path_type=Path), help="Options as TOML or JSON.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=Path("sweep"),
-    show_default=True,
-    metavar="DIR",
-    help="Takes the ledger, by which a sweep goes on, trials.csv, summary.png.",
-)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="SAN_STREAM_DATA",
-    metavar="DIR",
-    help="Folder of databases and records; $SAN_STREAM_DATA.",
-)
+@output_option("sweep", "the ledger, by which a sweep goes on, trials.csv, summary.png")
+@data_option
 @click.option(
     "--database",
     "databases",
@@ -117,7 +103,7 @@ def setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="N",
     help="Of a trial whose process or machine ended under it.",
 )
-@click.option("--json", "as_json_text", is_flag=True, help="Report as JSON.")
+@json_option
 def command(
     records: tuple[str, ...],
     file: Path | None,

@@ -36,14 +36,19 @@ def best(sweep: Sweep) -> list[dict[str, Any]]:
     Of equal ones the first of the grid counts; ``is_best`` marks the best activation of a
     signal. The test windows have no part in it.
     """
-    picked: dict[tuple[str, str], dict[str, Any]] = {}
-    leaders: dict[str, dict[str, Any]] = {}
+    picked = _lowest(sweep, "signal", "activation")
+    leaders = _lowest(sweep, "signal").values()
+    return [row | {"is_best": any(row is leader for leader in leaders)} for row in picked.values()]
+
+
+def _lowest(sweep: Sweep, *names: str) -> dict[tuple[str, ...], dict[str, Any]]:
+    """The row with the lowest validation φ̄ for each combination of these columns."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
     for row in sweep.done():
-        place = row["signal"], row["activation"]
-        for found, key in ((picked, place), (leaders, row["signal"])):
-            if key not in found or row["validation_flithos"] < found[key]["validation_flithos"]:  # type: ignore[index]
-                found[key] = row  # type: ignore[index]
-    return [row | {"is_best": row is leaders[row["signal"]]} for row in picked.values()]
+        place = tuple(row[name] for name in names)
+        if place not in found or row["validation_flithos"] < found[place]["validation_flithos"]:
+            found[place] = row
+    return found
 
 
 def as_csv(sweep: Sweep) -> str:

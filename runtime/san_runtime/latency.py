@@ -42,16 +42,19 @@ def plan(rate: Fraction, delay: float | None, most: int) -> Latency:
     """Divide a delay.
 
     Args:
-        rate: Hz. delay: seconds, 0.5 to 8; None: 4.3. most: largest block allowed.
+        rate: Hz. delay: seconds, 0.5 to 8; None: 4.3, of slow signals 16 samples. most: largest
+            block allowed.
 
     Raises:
-        SettingError: a delay outside the limits, or shorter than 16 samples.
+        SettingError: a delay that is given, outside the limits or shorter than 16 samples.
     """
     wanted = DEFAULT_DELAY if delay is None else Fraction(delay)
     if not LEAST_DELAY <= wanted <= LONGEST_DELAY:
         limits = f"{float(LEAST_DELAY):g} to {float(LONGEST_DELAY):g}"
         raise SettingError(f"delay {float(wanted):g} s: must be {limits} s")
     samples = floor(wanted * rate)
+    if delay is None:
+        samples = max(samples, 2 * MIN_BLOCK)
     if samples < 2 * MIN_BLOCK:
         raise SettingError(
             f"delay {float(wanted):g} s: {samples} samples at {float(rate):g} Hz, "

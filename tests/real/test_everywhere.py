@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -51,15 +50,16 @@ def recordings(*, every: bool) -> list[str]:
     return [name for kind in KINDS for name in names if name.startswith(kind)][: len(KINDS)]
 
 
-def kernels(rate: Fraction, unit: str) -> Kernels:
-    """Two simple kernels without sum, 0.1 and 0.3 s long."""
+def kernels(info: StreamInfo, unit: str) -> Kernels:
+    """Two simple kernels without sum, 0.1 and 0.3 s long; amplitudes as fine as they may be."""
     group = []
     for seconds in (0.1, 0.3):
-        m = min(max(round(seconds * rate), 3), 255)
+        m = min(max(round(seconds * info.rate), 3), 255)
         taps = np.rint(100 * np.cos(2 * np.pi * (np.arange(m) - m // 2) / m)).astype(int)
         taps[m // 2] -= taps.sum()
         group.append(Kernel(tuple(taps.tolist()), m))
-    return Kernels((KernelSet(tuple(group), 8, 10),), rate, unit)
+    step = 16 if any(lead.bits > 24 for lead in info.leads) else 10
+    return Kernels((KernelSet(tuple(group), 8, step),), info.rate, unit)
 
 
 def streams(record: Path) -> list[tuple[StreamInfo, list[Chunk | Gap]]]:
@@ -138,7 +138,7 @@ def check(record: Path, name: str) -> None:
             units = {lead.unit for lead in few.leads}
             if len(units) > 1:
                 continue
-            profile = Spikes(kernels(few.rate, units.pop()))
+            profile = Spikes(kernels(few, units.pop()))
         compiled = compiled_core()
         with ThreadPoolExecutor(2) as pool:
             jobs = [pool.submit(whole, Encoder(few, profile), rows) for _ in range(2)]

@@ -39,3 +39,10 @@ def test_delay_outside_its_limits(delay: float) -> None:
 def test_delay_of_too_few_samples() -> None:
     with pytest.raises(SettingError, match="4 samples at 8 Hz, at least 16"):
         plan(Fraction(8), 0.5, 32768)
+
+
+@pytest.mark.parametrize("rate", [Fraction(1, 60), Fraction(1), Fraction(37, 10)])
+def test_default_of_slow_signals_is_the_least_that_can_be_coded(rate: Fraction) -> None:
+    found = plan(rate, None, 32768)
+    assert MIN_BLOCK <= found.block <= 2 * MIN_BLOCK - found.ahead
+    assert 0 <= found.late <= found.ahead
